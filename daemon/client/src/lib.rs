@@ -1,0 +1,1 @@
+//! The queen's API from the other side.

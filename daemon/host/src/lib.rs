@@ -1,0 +1,1 @@
+//! What the box is: keys, systemd, logging.

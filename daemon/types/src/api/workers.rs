@@ -1,0 +1,301 @@
+//! Workers: registration, heartbeat, lease, progress, completion. Every request is signed by the bee's
+//! key ([`crate::request`]).
+
+use alloy_primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::BlobRef;
+use crate::order::SignedOrder;
+use crate::power::PowerRecord;
+use crate::receipt::Execution;
+use crate::signature::Signature65;
+use crate::{JobId, MicroUsdc, dec};
+
+/// Seconds between heartbeats.
+pub const HEARTBEAT_SECONDS: u64 = 30;
+/// Longest gap between two answered heartbeats that still counts as ready.
+pub const READY_GAP_SECONDS_MAX: u64 = 95;
+/// Longest wait of a long-poll for work.
+pub const POLL_SECONDS_MAX: u64 = 30;
+
+/// What a box computes with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// GPU model, or the CPU's model name.
+    pub name: String,
+    /// GPU UUID; absent on a box without one.
+    #[serde(default)]
+    pub uuid: Option<String>,
+    /// Device memory in MiB; of a CPU bee, memory it may use.
+    pub memory_mib: u32,
+}
+
+/// `POST /api/v1/workers/register`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterWorker {
+    /// Name for people, such as `bee-01`.
+    pub name: String,
+    /// The bee's age recipient.
+    pub recipient: String,
+    /// EIP-191 by the bee's key over [`super::recipient_message`].
+    #[schema(value_type = String)]
+    pub recipient_signature: Signature65,
+    /// What it computes with.
+    pub device: Device,
+    /// Digests of the model packages it can serve.
+    #[schema(value_type = Vec<String>)]
+    pub models: Vec<B256>,
+    /// Descriptive strings of its engines, best first.
+    pub engines: Vec<String>,
+    /// Jobs it takes at once.
+    pub concurrency: u32,
+    /// Program version.
+    pub version: String,
+    /// A one-time code of the operator; with it and a payee the bee is approved at once.
+    #[serde(default)]
+    pub join_code: Option<String>,
+    /// Where its earnings should go; counts only with a join code.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub payee: Option<Address>,
+}
+
+/// Whether a bee may work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Approval {
+    /// The operator has not approved it yet.
+    Waiting,
+    /// It may work.
+    Approved,
+}
+
+/// Answer to a registration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Registered {
+    /// Whether it may work.
+    pub approval: Approval,
+    /// Where its earnings go, once approved.
+    #[schema(value_type = Option<String>)]
+    pub payee: Option<Address>,
+    /// Leases it still holds from before its restart.
+    pub leases: Vec<Lease>,
+    /// Chain of the escrow.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub chain_id: u64,
+    /// The escrow, for the domain of executions.
+    #[schema(value_type = String)]
+    pub escrow: Address,
+}
+
+/// `POST /api/v1/workers/heartbeat`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// Its self-check passes: the device answers and its engine ran within the last ten minutes.
+    pub ready: bool,
+    /// Why not, if not.
+    #[serde(default)]
+    pub not_ready_reason: Option<String>,
+    /// It finishes what it has and takes nothing new.
+    pub draining: bool,
+    /// Lease tokens it works on; they are renewed.
+    pub leases: Vec<String>,
+    /// Digests of models in memory.
+    #[schema(value_type = Vec<String>)]
+    pub warm_models: Vec<B256>,
+    /// Utilisation of the device in percent; absent when nothing measures it.
+    #[serde(default)]
+    pub utilisation_percent: Option<u8>,
+    /// Memory in use in MiB; absent when nothing measures it.
+    #[serde(default)]
+    pub memory_used_mib: Option<u32>,
+}
+
+/// Answer to a heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeartbeatAnswer {
+    /// Whether it may work.
+    pub approval: Approval,
+    /// The operator wants it to drain.
+    pub drain: bool,
+    /// Lease tokens it no longer holds: drop that work.
+    pub lost: Vec<String>,
+    /// Seconds until the next heartbeat.
+    pub next_seconds: u32,
+}
+
+/// `POST /api/v1/workers/lease`: long-polls for work. 204 when there is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseRequest {
+    /// Seconds to wait at most.
+    pub wait_seconds: u32,
+}
+
+/// Work, and the right to complete it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Lease {
+    /// The job.
+    #[schema(value_type = String)]
+    pub job_id: JobId,
+    /// Proves the lease.
+    pub token: String,
+    /// Unix seconds at which it lapses unless renewed.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub expires_at: u64,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// Job type.
+    pub job_type: String,
+    /// The client's order.
+    pub order: SignedOrder,
+    /// The fee.
+    #[schema(value_type = String)]
+    pub fee: MicroUsdc,
+    /// The salt of input and result.
+    #[schema(value_type = String)]
+    pub salt: B256,
+    /// The encrypted input.
+    pub input: BlobRef,
+    /// The client's age recipient.
+    pub reply_to: String,
+}
+
+/// `POST /api/v1/jobs/{id}/claim`: takes one named job, with the same answer as a lease.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimJob {}
+
+/// `POST /api/v1/jobs/{id}/progress`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobProgress {
+    /// The lease.
+    pub token: String,
+    /// What it does now, such as `infer`.
+    pub stage: String,
+    /// How far the job is, 0 to 10 000.
+    pub progress_bps: u32,
+}
+
+/// `POST /api/v1/jobs/{id}/complete`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CompleteJob {
+    /// The lease.
+    pub token: String,
+    /// What ran.
+    pub execution: Execution,
+    /// The bee's signature over the execution's EIP-712 digest.
+    #[schema(value_type = String)]
+    pub worker_signature: Signature65,
+    /// The uploaded, encrypted result.
+    pub result: BlobRef,
+    /// SHA-256 of the result manifest.
+    #[schema(value_type = String)]
+    pub manifest: B256,
+    /// The engine's descriptive string.
+    pub engine: String,
+    /// The power record.
+    pub power: PowerRecord,
+    /// The origin's proof-of-execution hash, over the worker's lower-case address.
+    #[schema(value_type = String)]
+    pub poe_hash: B256,
+    /// Milliseconds of execution.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub execution_ms: u64,
+}
+
+/// `POST /api/v1/jobs/{id}/fail`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FailJob {
+    /// The lease.
+    pub token: String,
+    /// What went wrong, without anything about the patient.
+    pub reason: String,
+    /// Whether another attempt could succeed.
+    pub retryable: bool,
+}
+
+/// A bee as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Worker {
+    /// The bee's key.
+    #[schema(value_type = String)]
+    pub worker: Address,
+    /// Name for people.
+    pub name: String,
+    /// `online`, `busy`, `draining` or `offline`.
+    pub status: String,
+    /// Whether it may work.
+    pub approval: Approval,
+    /// Where its earnings go.
+    #[schema(value_type = Option<String>)]
+    pub payee: Option<Address>,
+    /// What it computes with.
+    pub device: Device,
+    /// Models it can serve.
+    #[schema(value_type = Vec<String>)]
+    pub models: Vec<B256>,
+    /// Its engines.
+    pub engines: Vec<String>,
+    /// Whether its last heartbeat passed its self-check.
+    pub ready: bool,
+    /// Why not, if not.
+    pub not_ready_reason: Option<String>,
+    /// Jobs it holds now.
+    #[schema(value_type = Vec<String>)]
+    pub current_jobs: Vec<JobId>,
+    /// Jobs it completed.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub jobs_completed: u64,
+    /// Ready seconds in the open epoch.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub ready_seconds: u64,
+    /// Unix seconds of its last heartbeat; 0 before the first.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub last_heartbeat: u64,
+    /// Unix seconds of its registration.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub registered_at: u64,
+}
+
+/// `POST /api/v1/workers/{address}/approve`, by the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveWorker {
+    /// Where its earnings go.
+    #[schema(value_type = String)]
+    pub payee: Address,
+}
+
+/// `POST /api/v1/workers/{address}/drain`, by the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrainWorker {
+    /// Whether it should drain.
+    pub drain: bool,
+}
+
+/// `POST /api/v1/workers/join-codes`, by the operator: a one-time code with which a bee joins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JoinCode {
+    /// The code.
+    pub code: String,
+    /// Unix seconds.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub expires_at: u64,
+}
