@@ -1,0 +1,22 @@
+use crate::{commands::*, error::*, ledger::*, records::*, refusals::*, writer::*};
+macro_rules! stub { ($($c:ident => $a:ty, $r:ty;)+) => { $(impl Command for $c { type Answer=$a; type Refusal=$r; fn run(&self,_:&mut Tx<'_>)->Result<$a,CommandError<$r>>{unimplemented!()} })+ } }
+stub!{ Submit=>Submitted,SubmitRefusal; Claim=>Option<Lease>,ClaimRefusal; Renew=>Vec<Result<u64,LeaseRefusal>>,Never; Progress=>u64,LeaseRefusal; Complete=>Completed,CompleteRefusal; Fail=>Failed,LeaseRefusal; Cancel=>JobRecord,CancelRefusal; Sweep=>Swept,Never; ApplyBlocks=>Applied,ChainRefusal; UndoBlocks=>Undone,UndoRefusal; RegisterWorker=>WorkerRecord,WorkerRefusal; ApproveWorker=>WorkerRecord,WorkerRefusal; RevokeWorker=>WorkerRecord,WorkerRefusal; SetDraining=>WorkerRecord,WorkerRefusal; Heartbeat=>HeartbeatAnswer,WorkerRefusal; AddJoinCode=>(),WorkerRefusal; BeginSeal=>SealStart,EpochRefusal; DropUncollectable=>u64,EpochRefusal; RecordSealed=>EpochRecord,EpochRefusal; ReopenSeal=>SealStart,EpochRefusal; RecordSubmission=>EpochRecord,EpochRefusal; Finalise=>EpochRecord,EpochRefusal; BlobBegin=>BlobRecord,BlobRefusal; BlobComplete=>BlobRecord,BlobRefusal; BlobDeleted=>BlobRecord,BlobRefusal; UseRequestNonce=>(),NonceRefusal; AddWebhook=>Webhook,WebhookRefusal; RemoveWebhook=>(),WebhookRefusal; RecordDelivery=>(),WebhookRefusal; BindName=>(),Never; }
+pub mod hot { use crate::error::*; pub struct J{pub seq:u64} pub struct Hot{pub journal:J,pub became_pending:bool} impl Hot{pub fn load(_:&rusqlite::Connection)->Result<Self,LedgerError>{unimplemented!()}} }
+pub mod backup { use crate::error::*; use std::path::Path; pub fn write(_:&rusqlite::Connection,_:&Path)->Result<(),LedgerError>{unimplemented!()} pub fn restore(_:&Path,_:&Path)->Result<(),LedgerError>{unimplemented!()} }
+pub mod check { use crate::{error::*,records::*}; pub fn all(_:&rusqlite::Connection)->Result<Vec<Violation>,LedgerError>{unimplemented!()} }
+type C=rusqlite::Connection; type R<T>=Result<T,LedgerError>;
+pub mod sql { use super::*; use std::path::Path;
+ pub fn open_writer(_:&Path,_:&LedgerConfig)->R<C>{unimplemented!()} pub fn open_reader(_:&Path)->R<C>{unimplemented!()}
+ pub mod jobs { use super::*; use swarm_types::*; pub fn get(_:&C,_:JobId)->R<Option<JobRecord>>{unimplemented!()} pub fn page(_:&C,_:&JobFilter)->R<Vec<JobRecord>>{unimplemented!()} pub fn leases(_:&C,_:Address,_:u64)->R<Vec<Lease>>{unimplemented!()} pub fn why(_:&C,_:JobId)->R<Option<WhyInputs>>{unimplemented!()} }
+ pub mod accounts { use super::*; use swarm_types::*; pub fn client(_:&C,_:Address)->R<Option<ClientAccount>>{unimplemented!()} }
+ pub mod transfers { use super::*; use swarm_types::*; pub fn history(_:&C,_:Address,_:Option<u64>,_:u32)->R<Vec<HistoryEntry>>{unimplemented!()} }
+ pub mod chain { use super::*; use swarm_types::*; pub fn order_signers(_:&C,_:Address,_:u64)->R<Vec<Address>>{unimplemented!()} pub fn cursor(_:&C,_:u32)->R<ChainCursor>{unimplemented!()} pub fn mirror(_:&C,_:Address,_:u64)->R<MirrorAccount>{unimplemented!()} pub fn clients(_:&C)->R<Vec<Address>>{unimplemented!()} }
+ pub mod workers { use super::*; use swarm_types::*; pub fn get(_:&C,_:Address)->R<Option<WorkerRecord>>{unimplemented!()} pub fn all(_:&C)->R<Vec<WorkerRecord>>{unimplemented!()} }
+ pub mod epochs { use super::*; use swarm_types::*; pub fn get(_:&C,_:EpochId)->R<Option<EpochRecord>>{unimplemented!()} pub fn page(_:&C,_:Option<EpochId>,_:u32)->R<Vec<EpochRecord>>{unimplemented!()} pub fn payouts(_:&C,_:EpochId)->R<Option<EpochPayouts>>{unimplemented!()} pub fn payee_history(_:&C,_:Address,_:u32)->R<Vec<(EpochId,EpochState,MicroUsdc)>>{unimplemented!()} pub fn contents(_:&C,_:EpochId)->R<Option<SealContents>>{unimplemented!()} }
+ pub mod outbox { use super::*; pub fn entries(_:&C)->R<Vec<OutboxEntry>>{unimplemented!()} }
+ pub mod journal { use super::*; pub fn after(_:&C,_:u64,_:u32)->R<Vec<Event>>{unimplemented!()} }
+ pub mod blobs { use super::*; use swarm_types::*; pub fn get(_:&C,_:B256)->R<Option<BlobRecord>>{unimplemented!()} pub fn due(_:&C,_:u64,_:u64,_:u32)->R<Vec<BlobRecord>>{unimplemented!()} }
+ pub mod webhooks { use super::*; use swarm_types::*; pub fn of(_:&C,_:Address)->R<Vec<Webhook>>{unimplemented!()} pub fn due(_:&C,_:u64,_:u32)->R<Vec<Delivery>>{unimplemented!()} }
+ pub mod names { use super::*; use swarm_types::*; pub fn get(_:&C,_:Address)->R<Option<NameBinding>>{unimplemented!()} }
+ pub mod stats { use super::*; pub fn get(_:&C)->R<Stats>{unimplemented!()} }
+}

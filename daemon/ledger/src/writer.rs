@@ -1,0 +1,251 @@
+//! The one writer: a thread that owns the connection, runs the commands that are waiting in one
+//! transaction, commits (which syncs to disk) and answers then.
+//!
+//! A command decides its refusals before its first write, so a refused command leaves nothing to undo.
+//! When storage fails inside a batch, the batch is rolled back and each of its commands runs again in a
+//! transaction of its own, so that one bad command cannot take its neighbours along.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::error::{CommandError, LedgerError};
+use crate::hot::Hot;
+use crate::limits::{BATCH_COMMANDS_MAX, QUEUE_COMMANDS_MAX};
+
+/// What the ledger can be told to do.
+pub(crate) trait Command: Send + 'static {
+    /// What it answers.
+    type Answer: Send + 'static;
+    /// Why it may be refused.
+    type Refusal: Error + Send + 'static;
+
+    /// Runs inside a transaction. Must be repeatable: it may run twice, after a rollback in between.
+    /// Must not write before it is sure not to refuse.
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, CommandError<Self::Refusal>>;
+}
+
+/// A transaction of the writer: the tables, and what it keeps in memory beside them.
+pub(crate) struct Tx<'a> {
+    /// The tables.
+    pub conn: &'a Connection,
+    /// What is kept in memory; read again from the tables after a rollback.
+    pub hot: &'a mut Hot,
+}
+
+/// A queued command.
+trait Work: Send {
+    /// Runs it and keeps the answer; `Err` when storage failed.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), LedgerError>;
+    /// Answers an error instead.
+    fn fail(&mut self, error: LedgerError);
+    /// Sends the answer.
+    fn reply(self: Box<Self>);
+}
+
+struct Queued<C: Command> {
+    command: C,
+    answer: Option<Result<C::Answer, CommandError<C::Refusal>>>,
+    reply: oneshot::Sender<Result<C::Answer, CommandError<C::Refusal>>>,
+}
+
+impl<C: Command> Work for Queued<C> {
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), LedgerError> {
+        let changes = tx.conn.total_changes();
+        match self.command.run(tx) {
+            Err(CommandError::Ledger(error)) => Err(error),
+            answer => {
+                debug_assert!(
+                    answer.is_ok() || changes == tx.conn.total_changes(),
+                    "a refused command has written"
+                );
+                self.answer = Some(answer);
+                Ok(())
+            }
+        }
+    }
+
+    fn fail(&mut self, error: LedgerError) {
+        self.answer = Some(Err(error.into()));
+    }
+
+    fn reply(self: Box<Self>) {
+        if let Some(answer) = self.answer {
+            // A caller that went away does not want the answer; what it asked for is done all the same.
+            let _ = self.reply.send(answer);
+        }
+    }
+}
+
+enum Message {
+    Work(Box<dyn Work>),
+    Close(oneshot::Sender<()>),
+}
+
+/// A handle to the writer thread.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Message>,
+    newest: watch::Receiver<u64>,
+    pending: watch::Receiver<u64>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub fn start(conn: Connection) -> Result<Self, LedgerError> {
+        let hot = Hot::load(&conn)?;
+        let (newest_out, newest) = watch::channel(hot.journal.seq);
+        let (pending_out, pending) = watch::channel(0);
+        let (queue, inbox) = mpsc::channel(QUEUE_COMMANDS_MAX);
+        let thread = Thread {
+            conn,
+            hot: Some(hot),
+            inbox,
+            newest: newest_out,
+            pending: pending_out,
+        };
+        std::thread::Builder::new()
+            .name("ledger".into())
+            .spawn(move || thread.run())
+            .map_err(|source| LedgerError::Storage {
+                source: Arc::new(source),
+            })?;
+        Ok(Self {
+            queue,
+            newest,
+            pending,
+        })
+    }
+
+    /// Queues a command and waits for its durable answer.
+    pub async fn run<C: Command>(
+        &self,
+        command: C,
+    ) -> Result<C::Answer, CommandError<C::Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        let work = Box::new(Queued {
+            command,
+            answer: None,
+            reply,
+        });
+        self.queue
+            .send(Message::Work(work))
+            .await
+            .map_err(|_| LedgerError::Stopped)?;
+        answer.await.map_err(|_| LedgerError::Stopped)?
+    }
+
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.queue.send(Message::Close(done)).await.is_ok() {
+            // An error means that another close was first.
+            let _ = closed.await;
+        }
+    }
+
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.newest.clone()
+    }
+
+    pub fn subscribe_pending(&self) -> watch::Receiver<u64> {
+        self.pending.clone()
+    }
+}
+
+struct Thread {
+    conn: Connection,
+    /// `None` after a rollback, until it could be read again.
+    hot: Option<Hot>,
+    inbox: mpsc::Receiver<Message>,
+    newest: watch::Sender<u64>,
+    pending: watch::Sender<u64>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        let mut batch: Vec<Box<dyn Work>> = Vec::with_capacity(BATCH_COMMANDS_MAX);
+        let mut closed = None;
+        while closed.is_none() {
+            let Some(first) = self.inbox.blocking_recv() else {
+                break;
+            };
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Message::Work(work) => batch.push(work),
+                    Message::Close(done) => {
+                        closed = Some(done);
+                        break;
+                    }
+                }
+                next = (batch.len() < BATCH_COMMANDS_MAX)
+                    .then(|| self.inbox.try_recv().ok())
+                    .flatten();
+            }
+            self.settle(&mut batch);
+        }
+        self.inbox.close();
+        // What was queued after the close hears that the writer has stopped, as its reply is dropped.
+        if let Err((_, error)) = self.conn.close() {
+            tracing::error!(%error, "the ledger was not closed cleanly; nothing durable is lost");
+        }
+        if let Some(done) = closed {
+            let _ = done.send(());
+        }
+    }
+
+    /// Runs a batch, makes it durable, answers it and tells who watches.
+    fn settle(&mut self, batch: &mut Vec<Box<dyn Work>>) {
+        if batch.is_empty() {
+            return;
+        }
+        if let Err(error) = self.transaction(batch) {
+            tracing::warn!(%error, commands = batch.len(), "a batch was rolled back; its commands run one by one");
+            for work in batch.iter_mut() {
+                if let Err(error) = self.transaction(std::slice::from_mut(work)) {
+                    tracing::error!(error = &error as &dyn Error, "a command failed in storage");
+                    work.fail(error);
+                }
+            }
+        }
+        for work in batch.drain(..) {
+            work.reply();
+        }
+        if let Some(hot) = &mut self.hot {
+            let seq = hot.journal.seq;
+            self.newest
+                .send_if_modified(|newest| std::mem::replace(newest, seq) != seq);
+            if std::mem::take(&mut hot.became_pending) {
+                self.pending.send_modify(|times| *times = times.wrapping_add(1));
+            }
+        }
+    }
+
+    /// Runs `works` in one transaction; on any failure of storage nothing of it remains.
+    fn transaction(&mut self, works: &mut [Box<dyn Work>]) -> Result<(), LedgerError> {
+        let hot = match &mut self.hot {
+            Some(hot) => hot,
+            lost => lost.insert(Hot::load(&self.conn)?),
+        };
+        let conn = &self.conn;
+        let mut run = || -> Result<(), LedgerError> {
+            conn.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+            for work in works.iter_mut() {
+                work.run(&mut Tx { conn, hot })?;
+            }
+            conn.prepare_cached("COMMIT")?.execute(())?;
+            Ok(())
+        };
+        let outcome = run();
+        if outcome.is_err() {
+            self.hot = None;
+            // Some failures have rolled back by themselves.
+            if !self.conn.is_autocommit() {
+                self.conn.execute_batch("ROLLBACK")?;
+            }
+        }
+        outcome
+    }
+}
