@@ -1,0 +1,91 @@
+//! From scores to labels: MONAI's `AsDiscrete`.
+
+use rayon::prelude::*;
+
+use crate::KernelError;
+use crate::grid::Field;
+
+/// Most channels of an argmax: labels are bytes.
+pub const CHANNELS_MAX: usize = 256;
+
+/// The number of the channel with the largest value; the first wins a tie.
+pub fn argmax(channels: &[Field<f32>]) -> Result<Field<u8>, KernelError> {
+    let first = channels
+        .first()
+        .filter(|_| channels.len() <= CHANNELS_MAX)
+        .ok_or(KernelError::Parameter {
+            name: "channels",
+            value: channels.len().to_string(),
+            rule: "must be 1 to 256",
+        })?;
+    for channel in channels {
+        let (left, right) = (first.grid().dims(), channel.grid().dims());
+        if left != right {
+            return Err(KernelError::Mismatch { left, right });
+        }
+    }
+    let label = |voxel: usize| {
+        let mut best = 0;
+        for (number, channel) in channels.iter().enumerate().skip(1) {
+            if channel.voxels()[voxel] > channels[best].voxels()[voxel] {
+                best = number;
+            }
+        }
+        best as u8
+    };
+    Field::new(
+        first.grid().clone(),
+        (0..first.voxels().len())
+            .into_par_iter()
+            .map(label)
+            .collect(),
+    )
+}
+
+/// 1 where the value is at least `threshold`, else 0.
+pub fn threshold(field: &Field<f32>, threshold: f32) -> Field<u8> {
+    let voxels = field
+        .voxels()
+        .par_iter()
+        .map(|&v| u8::from(v >= threshold))
+        .collect();
+    Field::new(field.grid().clone(), voxels).expect("as many labels as voxels")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grid::unit_grid;
+
+    fn channel(voxels: [f32; 4]) -> Field<f32> {
+        Field::new(unit_grid([4, 1, 1]), voxels.to_vec()).expect("four voxels")
+    }
+
+    #[test]
+    fn the_first_maximum_wins() {
+        let channels = [
+            channel([1., 1., 0., 0.]),
+            channel([1., 2., 3., 0.]),
+            channel([1., 0., 3., 5.]),
+        ];
+        assert_eq!(argmax(&channels).expect("same dims").voxels(), [0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn threshold_includes_its_value() {
+        assert_eq!(
+            threshold(&channel([0.4, 0.5, 0.6, f32::NAN]), 0.5).voxels(),
+            [0, 1, 1, 0]
+        );
+    }
+
+    #[test]
+    fn channels_must_fit() {
+        assert!(argmax(&[]).is_err());
+        let other = Field::new(unit_grid([2, 2, 1]), vec![0.0; 4]).expect("four voxels");
+        assert!(matches!(
+            argmax(&[channel([0.0; 4]), other]),
+            Err(KernelError::Mismatch { .. })
+        ));
+    }
+}

@@ -1,0 +1,79 @@
+//! The box around the foreground: MONAI's `CropForeground` (1.5 and later, `allow_smaller=False`).
+
+use rayon::prelude::*;
+
+use crate::KernelError;
+use crate::grid::Field;
+
+/// First voxel and dims of the box around all voxels above 0, `margin` voxels wider on each side, then grown
+/// to multiples of `k_divisible` (0 or 1: as it is) with the smaller half before. It may leave the volume:
+/// [`crate::pad::cut`] fills what is outside. A volume without foreground is refused.
+pub fn foreground_box(
+    field: &Field<f32>,
+    margin: [usize; 3],
+    k_divisible: [usize; 3],
+) -> Result<([i64; 3], [usize; 3]), KernelError> {
+    let dims = field.grid().dims();
+    let bounds = field
+        .voxels()
+        .par_chunks(dims[0])
+        .enumerate()
+        .filter_map(|(row, voxels)| {
+            let first = voxels.iter().position(|&v| v > 0.0)?;
+            let last = voxels.iter().rposition(|&v| v > 0.0)?;
+            let (y, z) = (row % dims[1], row / dims[1]);
+            Some(([first, y, z], [last, y, z]))
+        })
+        .reduce_with(|a, b| {
+            (
+                std::array::from_fn(|i| a.0[i].min(b.0[i])),
+                std::array::from_fn(|i| a.1[i].max(b.1[i])),
+            )
+        });
+    let (low, high) = bounds.ok_or(KernelError::NoForeground)?;
+    let start: [i64; 3] = std::array::from_fn(|i| low[i] as i64 - margin[i] as i64);
+    let size = std::array::from_fn(|i| high[i] + 1 - low[i] + 2 * margin[i]);
+    let grown = crate::pad::divisible(size, k_divisible);
+    Ok((
+        std::array::from_fn(|i| start[i] - ((grown[i] - size[i]) / 2) as i64),
+        grown,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grid::unit_grid;
+
+    fn with(voxels: &[(usize, f32)]) -> Field<f32> {
+        let mut field = Field::new(unit_grid([6, 5, 4]), vec![0.0; 120]).expect("120 voxels");
+        voxels.iter().for_each(|&(i, v)| field.voxels_mut()[i] = v);
+        field
+    }
+
+    #[test]
+    fn box_around_positive_voxels_only() {
+        // (1,2,0), (4,1,2), and a negative one in a corner.
+        let field = with(&[(1 + 2 * 6, 1.0), (4 + 6 + 60, 0.5), (0, -3.0)]);
+        assert_eq!(
+            foreground_box(&field, [0; 3], [0; 3]),
+            Ok(([1, 1, 0], [4, 2, 3]))
+        );
+        assert_eq!(
+            foreground_box(&field, [1, 0, 2], [0; 3]),
+            Ok(([0, 1, -2], [6, 2, 7]))
+        );
+        assert_eq!(
+            foreground_box(&field, [0; 3], [8, 2, 5]),
+            Ok(([-1, 1, -1], [8, 2, 5]))
+        );
+    }
+
+    #[test]
+    fn no_foreground_is_refused() {
+        assert_eq!(
+            foreground_box(&with(&[(3, -1.0)]), [0; 3], [0; 3]),
+            Err(KernelError::NoForeground)
+        );
+    }
+}
