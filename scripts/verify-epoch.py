@@ -219,8 +219,8 @@ def chain(url, summary, seal, charges, payouts, settlers, delegated):
                                    "topics": ["0x" + keccak(event.encode()).hex(), "0x" + word(epoch).hex()]})
         return {"0x" + log["topics"][account_topic][-40:]: int(log["data"], 16) for log in logs}
 
-    check(entries("Charged(uint64,address,uint256)", 2) == charges, "the chain's charges")
-    check(entries("Credited(uint64,address,uint256)", 2) == payouts, "the chain's payouts")
+    check(entries("Charged(uint64,address,uint64)", 2) == charges, "the chain's charges")
+    check(entries("Credited(uint64,address,uint64)", 2) == payouts, "the chain's payouts")
     for name, client, either in delegated:
         added = [call("orderSigner(address,address)", client, key)[31] for key in either]
         check(1 in added, f"{name}: not signed by the client or one of its order signers")

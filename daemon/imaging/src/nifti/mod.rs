@@ -2,10 +2,12 @@
 
 mod header;
 mod read;
+mod scrub;
 mod write;
 
 pub use header::{NiftiHeader, Version, looks_like_nifti};
 pub use read::read;
+pub use scrub::scrub;
 pub use write::write_labels;
 
 use crate::error::VolumeError;
