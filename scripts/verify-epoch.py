@@ -209,9 +209,10 @@ def chain(url, summary, seal, charges, payouts, settlers, delegated):
     check(int(rpc("eth_chainId"), 16) == int(summary["chainId"]), "the chain's id")
     view = call("epochs(uint64)", epoch)
     values = [view[i : i + 32] for i in range(0, len(view), 32)]
-    check(values[0] == seal, "the chain has another seal for this epoch")
-    check(values[1] == unhex(summary["receiptsRoot"]) and int.from_bytes(values[2]) == int(summary["receiptCount"]), "the chain's root or count")
-    status = ["none", "pending", "final", "void"][int.from_bytes(values[6])]
+    check(values[1] == seal, "the chain has another seal for this epoch")
+    check(values[2] == unhex(summary["receiptsRoot"]), "the chain's root")
+    check([int.from_bytes(v) for v in values[3:6]] == [int(summary[f]) for f in ("receiptCount", "charged", "sealedAt")], "the chain's count, total or time")
+    status = ["none", "pending", "final", "void"][int.from_bytes(values[0])]
     check(status != "void", "the epoch is void")
 
     def entries(event, account_topic):
