@@ -2,7 +2,7 @@
 //!
 //! - [`load`] reads one NIfTI file or the files of a DICOM series, told apart by content, and refuses what it cannot
 //!   place in space, naming the field or the slices.
-//! - [`write_labels`] writes a label map in the scan's own grid; [`report`] measures it.
+//! - [`write_labels`] writes a label map in the scan's own grid; [`report`] measures it; [`montage`] draws it.
 //! - [`deid`] takes a patient's identity out of DICOM files before they leave the clinic.
 //! - [`write_series`] makes a DICOM series out of a volume, for demonstrations and tests.
 //!
@@ -14,6 +14,7 @@ pub mod dicom;
 mod error;
 mod limits;
 mod load;
+pub mod montage;
 pub mod nifti;
 pub mod report;
 mod volume;

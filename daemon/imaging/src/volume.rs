@@ -4,9 +4,10 @@ use crate::affine::{Affine, Vec3};
 use crate::dicom::SeriesSource;
 use crate::error::VolumeError;
 use crate::nifti::NiftiHeader;
+use std::fmt;
 
 /// Voxels in the type of their file. x runs fastest: the index of (x, y, z) is `x + y·X + z·X·Y`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Voxels {
     /// Unsigned 8-bit.
     U8(Vec<u8>),
@@ -96,6 +97,13 @@ impl Voxels {
         {
             each_type!(self, v => v[index] as f64)
         }
+    }
+}
+
+/// Type and number only: a scan does not belong into a log.
+impl fmt::Debug for Voxels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} × {}", self.len(), self.type_name())
     }
 }
 

@@ -200,7 +200,7 @@ mod tests {
     fn what_names_a_person_does_not_stay() {
         for tag in [
             tags::PATIENT_AGE,
-            tags::OTHER_PATIENT_I_DS,
+            tags::OTHER_PATIENT_NAMES,
             tags::INSTITUTION_NAME,
             tags::STATION_NAME,
             tags::SERIES_DESCRIPTION,

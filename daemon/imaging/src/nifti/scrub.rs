@@ -49,7 +49,10 @@ pub fn scrub(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, NiftiError> {
         return Ok(plain);
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(&plain).and_then(|()| encoder.finish()).map_err(NiftiError::Gzip)
+    encoder
+        .write_all(&plain)
+        .and_then(|()| encoder.finish())
+        .map_err(NiftiError::Gzip)
 }
 
 #[cfg(test)]
@@ -60,12 +63,25 @@ mod tests {
 
     #[test]
     fn text_goes_and_the_scan_stays() {
-        let affine = Affine([[1.0, 0.0, 0.0, -3.0], [0.0, 2.0, 0.0, 5.0], [0.0, 0.0, 3.0, 7.0], [0.0, 0.0, 0.0, 1.0]]);
-        let volume = Volume::new(Voxels::U8((0..24).collect()), Rescale::IDENTITY, [2, 3, 4], affine).expect("a volume");
+        let affine = Affine([
+            [1.0, 0.0, 0.0, -3.0],
+            [0.0, 2.0, 0.0, 5.0],
+            [0.0, 0.0, 3.0, 7.0],
+            [0.0, 0.0, 0.0, 1.0],
+        ]);
+        let volume = Volume::new(
+            Voxels::U8((0..24).collect()),
+            Rescale::IDENTITY,
+            [2, 3, 4],
+            affine,
+        )
+        .expect("a volume");
         let labels: Vec<u8> = (0..24).map(|v| v % 3).collect();
         let file = super::super::write_labels(&volume, &labels).expect("writes");
         let mut plain = Vec::new();
-        MultiGzDecoder::new(&file[..]).read_to_end(&mut plain).expect("gzip");
+        MultiGzDecoder::new(&file[..])
+            .read_to_end(&mut plain)
+            .expect("gzip");
         plain[148..160].copy_from_slice(b"DOE^JANE 197");
         let clean = scrub(&plain, &Limits::default()).expect("scrubs");
         assert!(!clean.windows(4).any(|w| w == b"JANE"));

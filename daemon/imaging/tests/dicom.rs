@@ -1,0 +1,730 @@
+//! DICOM series: order, geometry, samples, and the refusals that name the slices.
+
+mod common;
+
+use common::{Files, bytes_of, load, names_in_space, parse, volume, with_text, with_u16, without};
+use dicom::core::VR;
+use dicom::core::value::PrimitiveValue;
+use dicom::core::{DataElement, Tag};
+use dicom::dictionary_std::tags;
+use swarm_imaging::{LoadOptions, Rescale, SeriesSpec, Source, Voxels, write_series};
+
+fn spec() -> SeriesSpec {
+    SeriesSpec {
+        slope: 0.5,
+        intercept: -1000.0,
+        ..SeriesSpec::default()
+    }
+}
+
+fn series() -> Files {
+    write_series(&volume(), &spec()).unwrap()
+}
+
+/// The series with the file of slice `k` (in space) changed.
+fn changed(files: &Files, k: usize, change: impl Fn(&[u8]) -> Vec<u8>) -> (Files, String) {
+    let name = names_in_space(files)[k].clone();
+    let files = files
+        .iter()
+        .map(|(n, b)| (n.clone(), if *n == name { change(b) } else { b.clone() }))
+        .collect();
+    (files, name)
+}
+
+fn refusal(files: &Files) -> String {
+    load(files).expect_err("a refusal")
+}
+
+#[test]
+fn a_shuffled_oblique_series_comes_back_as_it_was() {
+    let scan = volume();
+    let mut files = series();
+    let spatial = names_in_space(&files);
+    assert_ne!(
+        spatial,
+        files.iter().map(|f| f.0.clone()).collect::<Vec<_>>(),
+        "names are shuffled"
+    );
+    for _ in 0..3 {
+        let v = load(&files).unwrap();
+        assert_eq!(v.dims(), scan.dims());
+        assert_eq!(v.to_f32(), scan.to_f32());
+        assert_eq!(
+            v.rescale(),
+            Rescale {
+                slope: 0.5,
+                intercept: -1000.0
+            }
+        );
+        assert_eq!(v.modality(), Some("MR"));
+        // Spacing and the centre of the grid stay, the axes turn by 7 and 4 degrees.
+        for (a, b) in v.spacing().iter().zip(scan.spacing()) {
+            assert!((a - b).abs() < 1e-9);
+        }
+        let centre = scan.dims().map(|d| (d - 1) as f64 / 2.0);
+        for (a, b) in v
+            .affine()
+            .apply(centre)
+            .iter()
+            .zip(scan.affine().apply(centre))
+        {
+            assert!((a - b).abs() < 1e-6);
+        }
+        let cosine = v.affine().column(2)[2] / 2.5;
+        assert!((cosine - 7_f64.to_radians().cos()).abs() < 1e-9, "{cosine}");
+        files.rotate_left(2);
+    }
+}
+
+#[test]
+fn without_rotation_the_affine_is_the_scans_own() {
+    let straight = SeriesSpec {
+        about_x_degrees: 0.0,
+        about_z_degrees: 0.0,
+        ..spec()
+    };
+    let v = load(&write_series(&volume(), &straight).unwrap()).unwrap();
+    assert!(v.affine().distance(volume().affine()) < 1e-9);
+}
+
+#[test]
+fn the_source_knows_study_series_and_slices_in_order() {
+    let files = series();
+    let v = load(&files).unwrap();
+    let Source::Dicom(source) = v.source() else {
+        panic!("DICOM")
+    };
+    let by_name = |name: &str| parse(&files.iter().find(|f| f.0 == name).unwrap().1);
+    let expected: Vec<String> = names_in_space(&files)
+        .iter()
+        .map(|n| {
+            by_name(n)
+                .element(tags::SOP_INSTANCE_UID)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .into_owned()
+        })
+        .collect();
+    let found: Vec<String> = source
+        .slices
+        .iter()
+        .map(|s| s.instance_uid.clone())
+        .collect();
+    assert_eq!(found, expected);
+    assert!(source.series_uid.starts_with("2.25.") && source.study_uid != source.series_uid);
+}
+
+#[test]
+fn signed_twelve_bit_samples_are_extended() {
+    let twelve = SeriesSpec {
+        bits_stored: 12,
+        signed: true,
+        slope: 1.0,
+        intercept: 0.0,
+        ..spec()
+    };
+    let files = write_series(&volume(), &twelve).unwrap();
+    let v = load(&files).unwrap();
+    assert_eq!(v.voxels(), volume().voxels());
+    // Overlay bits above the stored ones change nothing.
+    let dirty: Files = files
+        .iter()
+        .map(|(n, b)| {
+            let mut o = parse(b);
+            let words: Vec<u16> = o
+                .element(tags::PIXEL_DATA)
+                .unwrap()
+                .uint16_slice()
+                .unwrap()
+                .to_vec();
+            let words = words.iter().map(|w| w | 0x5000).collect();
+            o.put(DataElement::new(
+                tags::PIXEL_DATA,
+                VR::OW,
+                PrimitiveValue::U16(words),
+            ));
+            (n.clone(), bytes_of(&o))
+        })
+        .collect();
+    assert_eq!(load(&dirty).unwrap().voxels(), volume().voxels());
+    // The writer refuses what does not fit.
+    assert!(
+        write_series(
+            &volume(),
+            &SeriesSpec {
+                bits_stored: 8,
+                ..twelve
+            }
+        )
+        .is_err()
+    );
+}
+
+#[test]
+fn samples_in_the_upper_bits_are_shifted_down() {
+    let twelve = SeriesSpec {
+        bits_stored: 12,
+        signed: true,
+        slope: 1.0,
+        intercept: 0.0,
+        ..spec()
+    };
+    let files: Files = write_series(&volume(), &twelve)
+        .unwrap()
+        .iter()
+        .map(|(n, b)| {
+            let mut o = parse(&with_u16(b, tags::HIGH_BIT, 15));
+            let words: Vec<u16> = o
+                .element(tags::PIXEL_DATA)
+                .unwrap()
+                .uint16_slice()
+                .unwrap()
+                .to_vec();
+            let words = words.iter().map(|w| w << 4).collect();
+            o.put(DataElement::new(
+                tags::PIXEL_DATA,
+                VR::OW,
+                PrimitiveValue::U16(words),
+            ));
+            (n.clone(), bytes_of(&o))
+        })
+        .collect();
+    assert_eq!(load(&files).unwrap().voxels(), volume().voxels());
+}
+
+#[test]
+fn monochrome1_is_mirrored_only_when_asked() {
+    for (signed, sum) in [(false, 4095.0), (true, -1.0)] {
+        let m1 = SeriesSpec {
+            monochrome1: true,
+            bits_stored: 12,
+            signed,
+            slope: 1.0,
+            intercept: if signed { 0.0 } else { -100.0 },
+            ..spec()
+        };
+        let files = write_series(&volume(), &m1).unwrap();
+        let plain = load(&files).unwrap();
+        let options = LoadOptions {
+            invert_monochrome1: true,
+            ..LoadOptions::default()
+        };
+        let inverted = swarm_imaging::load(&files, &options).unwrap();
+        for i in [0, 5, 100] {
+            assert_eq!(plain.voxels().stored(i) + inverted.voxels().stored(i), sum);
+        }
+    }
+}
+
+#[test]
+fn a_rescale_that_differs_by_slice_is_applied_by_slice() {
+    let (files, _) = changed(&series(), 2, |b| {
+        with_text(b, tags::RESCALE_SLOPE, VR::DS, "0.25")
+    });
+    let v = load(&files).unwrap();
+    let Voxels::F32(values) = v.voxels() else {
+        panic!("f32, not {}", v.voxels().type_name())
+    };
+    let truth = volume().to_f32();
+    assert_eq!(values[..126], truth[..126]);
+    assert_eq!(
+        f64::from(values[126]),
+        (f64::from(truth[126]) + 1000.0) / 2.0 - 1000.0
+    );
+    assert_eq!(v.rescale(), Rescale::IDENTITY);
+}
+
+#[test]
+fn missing_slices_are_refused_with_their_neighbours() {
+    let files = series();
+    let order = names_in_space(&files);
+    let gap: Files = files.iter().filter(|f| f.0 != order[3]).cloned().collect();
+    let message = refusal(&gap);
+    assert!(
+        message.contains("slices are missing") && message.contains("5.000 mm"),
+        "{message}"
+    );
+    assert!(
+        message.contains(&order[2]) && message.contains(&order[4]) && !message.contains(&order[0]),
+        "{message}"
+    );
+    let options = LoadOptions {
+        gap_tolerance: 2.0,
+        ..LoadOptions::default()
+    };
+    assert!(
+        swarm_imaging::load(&gap, &options).is_err(),
+        "a tolerance of 200 % makes every pair a duplicate"
+    );
+}
+
+#[test]
+fn a_slice_that_is_there_twice_is_refused() {
+    let mut files = series();
+    let twin = names_in_space(&files)[1].clone();
+    let bytes = files.iter().find(|f| f.0 == twin).unwrap().1.clone();
+    files.push((
+        "again.dcm".into(),
+        with_text(&bytes, tags::SOP_INSTANCE_UID, VR::UI, "2.25.99"),
+    ));
+    let message = refusal(&files);
+    assert!(
+        message.contains("same position")
+            && message.contains(&twin)
+            && message.contains("again.dcm"),
+        "{message}"
+    );
+}
+
+#[test]
+fn odd_slices_are_named() {
+    let files = series();
+    let turned = "1\\0\\0\\0\\1\\0";
+    for (change, expected) in [
+        (
+            Box::new(|b: &[u8]| with_text(b, tags::IMAGE_ORIENTATION_PATIENT, VR::DS, turned))
+                as Box<dyn Fn(&[u8]) -> Vec<u8>>,
+            "mixed orientations",
+        ),
+        (
+            Box::new(|b: &[u8]| with_text(b, tags::PIXEL_SPACING, VR::DS, "1.5\\1.5")),
+            "mixed pixel spacings",
+        ),
+        (
+            Box::new(|b: &[u8]| with_u16(&with_u16(b, tags::ROWS, 9), tags::COLUMNS, 7)),
+            "mixed sizes",
+        ),
+        (
+            Box::new(|b: &[u8]| with_text(b, tags::FRAME_OF_REFERENCE_UID, VR::UI, "2.25.5")),
+            "mixed frames of reference",
+        ),
+        (
+            Box::new(|b: &[u8]| without(b, tags::IMAGE_POSITION_PATIENT)),
+            "ImagePositionPatient is missing",
+        ),
+        (
+            Box::new(|b: &[u8]| without(b, tags::IMAGE_ORIENTATION_PATIENT)),
+            "ImageOrientationPatient is missing",
+        ),
+        (
+            Box::new(|b: &[u8]| without(b, tags::PIXEL_SPACING)),
+            "PixelSpacing is missing",
+        ),
+        (
+            Box::new(|b: &[u8]| with_text(b, tags::IMAGE_POSITION_PATIENT, VR::DS, "nan\\1\\2")),
+            "ImagePositionPatient",
+        ),
+        (
+            Box::new(|b: &[u8]| with_text(b, tags::IMAGE_POSITION_PATIENT, VR::DS, "1\\2")),
+            "ImagePositionPatient",
+        ),
+        (
+            Box::new(|b: &[u8]| {
+                with_text(
+                    b,
+                    tags::IMAGE_ORIENTATION_PATIENT,
+                    VR::DS,
+                    "1\\0\\0\\1\\0\\0",
+                )
+            }),
+            "right angle",
+        ),
+        (
+            Box::new(|b: &[u8]| with_text(b, tags::PIXEL_SPACING, VR::DS, "-1\\1")),
+            "must be positive",
+        ),
+        (
+            Box::new(|b: &[u8]| with_text(b, tags::RESCALE_SLOPE, VR::DS, "0")),
+            "RescaleSlope",
+        ),
+        (
+            Box::new(|b: &[u8]| with_text(b, tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB")),
+            "RGB",
+        ),
+        (
+            Box::new(|b: &[u8]| with_u16(b, tags::BITS_ALLOCATED, 12)),
+            "BitsAllocated = \"12\"",
+        ),
+        (
+            Box::new(|b: &[u8]| with_u16(b, tags::BITS_STORED, 17)),
+            "BitsStored",
+        ),
+        (
+            Box::new(|b: &[u8]| with_u16(b, tags::HIGH_BIT, 3)),
+            "HighBit",
+        ),
+        (
+            Box::new(|b: &[u8]| with_u16(b, tags::PIXEL_REPRESENTATION, 2)),
+            "PixelRepresentation",
+        ),
+        (Box::new(|b: &[u8]| with_u16(b, tags::ROWS, 0)), "Rows"),
+        (
+            Box::new(|b: &[u8]| without(b, tags::ROWS)),
+            "Rows is missing",
+        ),
+        (
+            Box::new(|b: &[u8]| without(b, tags::PIXEL_DATA)),
+            "no pixels",
+        ),
+        (
+            Box::new(|b: &[u8]| with_text(b, tags::NUMBER_OF_FRAMES, VR::IS, "3")),
+            "several frames",
+        ),
+        (
+            Box::new(|b: &[u8]| b[..b.len() - 40].to_vec()),
+            "cut short at PixelData: 126 bytes expected, 86 found",
+        ),
+    ] {
+        let (files, name) = changed(&files, 4, change);
+        let message = refusal(&files);
+        assert!(
+            message.contains(expected) && message.contains(&name),
+            "{expected:?} and {name} in {message:?}"
+        );
+    }
+}
+
+#[test]
+fn frames_that_claim_more_pixels_than_there_are_are_refused() {
+    let files: Files = series()
+        .iter()
+        .map(|(n, b)| {
+            (
+                n.clone(),
+                with_u16(&with_u16(b, tags::ROWS, 65535), tags::COLUMNS, 65535),
+            )
+        })
+        .collect();
+    assert!(refusal(&files).contains("limit"));
+    let files: Files = series()
+        .iter()
+        .map(|(n, b)| (n.clone(), with_u16(b, tags::ROWS, 300)))
+        .collect();
+    assert!(refusal(&files).contains("PixelData"));
+}
+
+#[test]
+fn a_slice_that_lies_beside_the_others_is_refused() {
+    let files = series();
+    let (files, name) = changed(&files, 3, |b| {
+        let mut p = parse(b)
+            .element(tags::IMAGE_POSITION_PATIENT)
+            .unwrap()
+            .to_multi_float64()
+            .unwrap();
+        let d = parse(b)
+            .element(tags::IMAGE_ORIENTATION_PATIENT)
+            .unwrap()
+            .to_multi_float64()
+            .unwrap();
+        (0..3).for_each(|i| p[i] += 3.0 * d[i]);
+        with_text(
+            b,
+            tags::IMAGE_POSITION_PATIENT,
+            VR::DS,
+            &format!("{:.6}\\{:.6}\\{:.6}", p[0], p[1], p[2]),
+        )
+    });
+    let message = refusal(&files);
+    assert!(
+        message.contains("sideways") && message.contains(&name),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_tilted_gantry_keeps_its_shear() {
+    let straight = SeriesSpec {
+        about_x_degrees: 0.0,
+        about_z_degrees: 0.0,
+        ..spec()
+    };
+    let mut files = write_series(&volume(), &straight).unwrap();
+    let order = names_in_space(&files);
+    for (name, bytes) in &mut files {
+        let k = order.iter().position(|n| n == name).unwrap() as f64;
+        let p = parse(bytes)
+            .element(tags::IMAGE_POSITION_PATIENT)
+            .unwrap()
+            .to_multi_float64()
+            .unwrap();
+        let text = format!("{}\\{}\\{}", p[0], p[1] + 0.5 * k, p[2]);
+        *bytes = with_text(bytes, tags::IMAGE_POSITION_PATIENT, VR::DS, &text);
+    }
+    let v = load(&files).unwrap();
+    let c = v.affine().column(2);
+    assert!(
+        (c[1] + 0.5).abs() < 1e-9 && (c[2] - 2.5).abs() < 1e-9,
+        "{c:?}"
+    );
+}
+
+#[test]
+fn several_series_are_listed_and_one_is_chosen() {
+    let mut files = series();
+    let other = write_series(&volume(), &SeriesSpec { seed: 2, ..spec() }).unwrap();
+    files.extend(other.into_iter().map(|(n, b)| (format!("b/{n}"), b)));
+    let message = refusal(&files);
+    let uid = parse(&files[0].1)
+        .element(tags::SERIES_INSTANCE_UID)
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .into_owned();
+    assert!(
+        message.contains("several series") && message.contains(&uid) && message.contains("6 files"),
+        "{message}"
+    );
+    let options = LoadOptions {
+        series: Some(uid.clone()),
+        ..LoadOptions::default()
+    };
+    let v = swarm_imaging::load(&files, &options).unwrap();
+    let Source::Dicom(source) = v.source() else {
+        panic!("DICOM")
+    };
+    assert_eq!(source.series_uid, uid);
+    let options = LoadOptions {
+        series: Some("1.2.3".into()),
+        ..LoadOptions::default()
+    };
+    assert!(
+        swarm_imaging::load(&files, &options)
+            .unwrap_err()
+            .explain()
+            .contains("1.2.3 is not in the input")
+    );
+}
+
+#[test]
+fn a_single_slice_needs_its_thickness() {
+    let mut files = series();
+    files.truncate(1);
+    let v = load(&files).unwrap();
+    assert_eq!(v.dims(), [9, 7, 1]);
+    assert!((v.spacing()[2] - 2.5).abs() < 1e-9);
+    files[0].1 = without(&files[0].1, tags::SLICE_THICKNESS);
+    assert!(refusal(&files).contains("SliceThickness"));
+}
+
+#[test]
+fn other_transfer_syntaxes_read_the_same_or_are_refused_by_name() {
+    use dicom::object::FileMetaTableBuilder;
+    let truth = load(&series()).unwrap();
+    for syntax in ["1.2.840.10008.1.2", "1.2.840.10008.1.2.2"] {
+        let files: Files = series()
+            .iter()
+            .map(|(n, b)| {
+                let o = parse(b).into_inner();
+                let o = o
+                    .with_meta(FileMetaTableBuilder::new().transfer_syntax(syntax))
+                    .unwrap();
+                (n.clone(), bytes_of(&o))
+            })
+            .collect();
+        let v = load(&files).unwrap();
+        assert_eq!(v.voxels(), truth.voxels(), "{syntax}");
+        assert_eq!(v.affine(), truth.affine(), "{syntax}");
+    }
+    for (syntax, name) in [
+        ("1.2.840.10008.1.2.4.80", "JPEG-LS"),
+        ("1.2.840.10008.1.2.4.90", "JPEG 2000"),
+        ("1.2.3.4", "unknown"),
+    ] {
+        let mut files = series();
+        let mut o = parse(&files[2].1);
+        o.update_meta(|m| m.transfer_syntax = syntax.into());
+        // The writer knows only syntaxes that it can encode: patch the bytes instead.
+        let mut bytes = files[2].1.clone();
+        let old = b"1.2.840.10008.1.2.1\0";
+        let at = bytes.windows(old.len()).position(|w| w == old).unwrap();
+        let length = (syntax.len() + 1) / 2 * 2;
+        let mut text = syntax.as_bytes().to_vec();
+        text.resize(length, 0);
+        bytes[at - 2..at].copy_from_slice(&(length as u16).to_le_bytes());
+        bytes.splice(at..at + old.len(), text);
+        files[2].1 = bytes;
+        let message = refusal(&files);
+        assert!(
+            message.contains(name) && message.contains(syntax) && message.contains(&files[2].0),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn rle_and_deflated_files_read_the_same() {
+    let truth = load(&series()).unwrap();
+    let rle: Files = series()
+        .iter()
+        .map(|(n, b)| (n.clone(), as_rle(b, 63)))
+        .collect();
+    assert_eq!(load(&rle).unwrap().voxels(), truth.voxels());
+    let deflated: Files = series()
+        .iter()
+        .map(|(n, b)| (n.clone(), as_deflated(b, 0)))
+        .collect();
+    assert_eq!(load(&deflated).unwrap().voxels(), truth.voxels());
+    // A compressed frame that decodes short.
+    let mut short = rle;
+    short[3].1 = as_rle(&series()[3].1, 62);
+    let message = refusal(&short);
+    assert!(
+        message.contains("RLE pixels of frame 1 do not decode") && message.contains(&short[3].0),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_deflated_bomb_is_refused() {
+    // Zeros after the data set: elements (0000,0000) without end, 600 MiB of them from half a megabyte.
+    let files = vec![(
+        "bomb.dcm".to_owned(),
+        as_deflated(&series()[0].1, 600 << 20),
+    )];
+    let message = refusal(&files);
+    assert!(message.contains("inflated data set is larger"), "{message}");
+}
+
+#[test]
+fn enhanced_multi_frame_objects_are_read_frame_by_frame() {
+    let files = series();
+    let truth = load(&files).unwrap();
+    let v = load(&vec![("enhanced.dcm".to_owned(), as_enhanced(&files))]).unwrap();
+    assert_eq!(v.voxels(), truth.voxels());
+    assert!(v.affine().distance(truth.affine()) < 1e-9);
+    assert_eq!(v.rescale(), truth.rescale());
+    let Source::Dicom(source) = v.source() else {
+        panic!("DICOM")
+    };
+    let mut frames: Vec<u32> = source.slices.iter().map(|s| s.frame).collect();
+    frames.sort_unstable();
+    assert_eq!(frames, [1, 2, 3, 4, 5, 6]);
+}
+
+/// All files as one enhanced object, in the order of the files.
+fn as_enhanced(files: &Files) -> Vec<u8> {
+    use dicom::core::value::{DataSetSequence, Value};
+    use dicom::object::InMemDicomObject;
+    use dicom::object::mem::InMemElement;
+    let item = |elements: Vec<InMemElement>| InMemDicomObject::from_element_iter(elements);
+    let sequence = |tag: Tag, items: Vec<InMemDicomObject>| {
+        InMemElement::new(tag, VR::SQ, Value::Sequence(DataSetSequence::from(items)))
+    };
+    let mut base = parse(&files[0].1);
+    let mut words = Vec::new();
+    let mut frames = Vec::new();
+    for (_, bytes) in files {
+        let o = parse(bytes);
+        words.extend_from_slice(o.element(tags::PIXEL_DATA).unwrap().uint16_slice().unwrap());
+        let position = item(vec![
+            o.element(tags::IMAGE_POSITION_PATIENT).unwrap().clone(),
+        ]);
+        frames.push(item(vec![sequence(
+            tags::PLANE_POSITION_SEQUENCE,
+            vec![position],
+        )]));
+    }
+    let moved = |base: &mut dicom::object::DefaultDicomObject, tags: &[Tag]| {
+        item(
+            tags.iter()
+                .map(|&t| base.take_element(t).unwrap())
+                .collect(),
+        )
+    };
+    base.remove_element(tags::IMAGE_POSITION_PATIENT);
+    let orientation = moved(&mut base, &[tags::IMAGE_ORIENTATION_PATIENT]);
+    let measures = moved(&mut base, &[tags::PIXEL_SPACING, tags::SLICE_THICKNESS]);
+    let values = moved(
+        &mut base,
+        &[
+            tags::RESCALE_SLOPE,
+            tags::RESCALE_INTERCEPT,
+            tags::RESCALE_TYPE,
+        ],
+    );
+    let shared = item(vec![
+        sequence(tags::PLANE_ORIENTATION_SEQUENCE, vec![orientation]),
+        sequence(tags::PIXEL_MEASURES_SEQUENCE, vec![measures]),
+        sequence(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, vec![values]),
+    ]);
+    base.put(sequence(
+        tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+        vec![shared],
+    ));
+    base.put(DataElement::new(
+        tags::NUMBER_OF_FRAMES,
+        VR::IS,
+        PrimitiveValue::from(frames.len().to_string()),
+    ));
+    base.put(sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frames));
+    base.put(DataElement::new(
+        tags::PIXEL_DATA,
+        VR::OW,
+        PrimitiveValue::U16(words.into_iter().collect()),
+    ));
+    bytes_of(&base)
+}
+
+/// The file as RLE Lossless, with literal runs only, and the first `keep` samples of the low bytes.
+fn as_rle(bytes: &[u8], keep: usize) -> Vec<u8> {
+    use dicom::core::value::{PixelFragmentSequence, Value};
+    use dicom::object::FileMetaTableBuilder;
+    use dicom::object::mem::InMemElement;
+    let o = parse(bytes);
+    let words = o
+        .element(tags::PIXEL_DATA)
+        .unwrap()
+        .uint16_slice()
+        .unwrap()
+        .to_vec();
+    let pack = |plane: Vec<u8>| -> Vec<u8> {
+        let mut out: Vec<u8> = plane
+            .chunks(128)
+            .flat_map(|c| [&[(c.len() - 1) as u8], c].concat())
+            .collect();
+        if out.len() % 2 == 1 {
+            out.push(0);
+        }
+        out
+    };
+    let high = pack(words.iter().map(|w| (w >> 8) as u8).collect());
+    let low = pack(words[..keep].iter().map(|w| *w as u8).collect());
+    let mut frame = vec![0; 64];
+    for (i, v) in [2, 64, 64 + high.len() as u32].iter().enumerate() {
+        frame[4 * i..4 * i + 4].copy_from_slice(&v.to_le_bytes());
+    }
+    frame.extend(high);
+    frame.extend(low);
+    let mut inner = o.into_inner();
+    let fragments = PixelFragmentSequence::new_fragments(vec![frame]);
+    inner.put(InMemElement::new(
+        tags::PIXEL_DATA,
+        VR::OB,
+        Value::PixelSequence(fragments),
+    ));
+    bytes_of(
+        &inner
+            .with_meta(FileMetaTableBuilder::new().transfer_syntax("1.2.840.10008.1.2.5"))
+            .unwrap(),
+    )
+}
+
+/// The file as Deflated Explicit VR Little Endian, with `zeros` bytes after the data set.
+fn as_deflated(bytes: &[u8], zeros: usize) -> Vec<u8> {
+    use std::io::Write;
+    let mut data_set = Vec::new();
+    let o = parse(bytes);
+    o.write_dataset(&mut data_set).unwrap();
+    data_set.resize(data_set.len() + zeros, 0);
+    let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+    deflate.write_all(&data_set).unwrap();
+    let mut out = vec![0; 128];
+    out.extend(b"DICM");
+    // A meta group with nothing but the transfer syntax is enough for the reader.
+    out.extend([2, 0, 0x10, 0, b'U', b'I', 22, 0]);
+    out.extend(b"1.2.840.10008.1.2.1.99");
+    out.extend(deflate.finish().unwrap());
+    out
+}
