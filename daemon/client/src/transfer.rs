@@ -1,0 +1,190 @@
+//! Blobs up and down, in pieces that go on where they stopped.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{HeaderValue, RANGE};
+use reqwest::{Method, StatusCode};
+use swarm_types::api::{
+    BLOB_PIECE_BYTES_MAX, BlobRef, BlobStatus, BlobUpload, HEADER_UPLOAD_OFFSET,
+};
+use swarm_types::{B256, hex, sha256};
+
+use crate::ClientError;
+use crate::http::{Call, QueenClient, broken, shown};
+
+/// How often a transfer may stop without having moved on before it is given up.
+const STOPS_MAX: u32 = 5;
+/// Pause after the first stop; it grows with each.
+const STOP_PAUSE: Duration = Duration::from_millis(500);
+/// Longest time for one piece: 8 MiB at 35 KiB/s.
+const PIECE_MAX: Duration = Duration::from_secs(240);
+/// Largest blob that is downloaded.
+const BLOB_BYTES_MAX: u64 = 4 << 30;
+/// What is reserved for a download at first: the size is what somebody else said.
+const RESERVED_BYTES_MAX: u64 = 64 << 20;
+
+/// Told how many bytes of how many are through.
+pub type Progress<'a> = &'a mut (dyn FnMut(u64, u64) + Send);
+
+/// Blobs: encrypted inputs and results. Every request is signed.
+impl QueenClient {
+    /// Uploads `bytes`, going on where an earlier attempt stopped. Safe to repeat.
+    pub async fn upload_blob(
+        &self,
+        bytes: impl Into<Bytes>,
+        progress: Progress<'_>,
+    ) -> Result<BlobRef, ClientError> {
+        let bytes: Bytes = bytes.into();
+        let size = bytes.len() as u64;
+        let blob = BlobRef {
+            sha256: sha256(&bytes),
+            size,
+        };
+        let mut status = self.blob_begin(blob).await?;
+        let mut stops = 0;
+        while !status.complete {
+            progress(status.offset, size);
+            let before = status.offset;
+            let start = before.min(size) as usize;
+            let piece = bytes.slice(start..(start + BLOB_PIECE_BYTES_MAX).min(bytes.len()));
+            let answer = match self.blob_append(blob.sha256, before, piece).await {
+                // The piece may have arrived although its answer did not, or somebody else sends the same blob.
+                Err(e) if e.is_transient() || e.status() == Some(409) => {
+                    match self.blob_begin(blob).await {
+                        Ok(status) => status,
+                        Err(again) if again.is_transient() && stops < STOPS_MAX => status,
+                        Err(again) => return Err(again),
+                    }
+                }
+                other => other?,
+            };
+            if answer.offset <= before && !answer.complete {
+                stops += 1;
+                if stops > STOPS_MAX {
+                    let offset = answer.offset;
+                    return Err(ClientError::Stuck { offset, size });
+                }
+                tokio::time::sleep(STOP_PAUSE * stops).await;
+            } else {
+                stops = 0;
+            }
+            status = answer;
+        }
+        progress(size, size);
+        Ok(blob)
+    }
+
+    /// How far an upload is.
+    pub async fn blob_status(&self, blob: B256) -> Result<BlobStatus, ClientError> {
+        let url = self.url(&["blobs", &hex::encode(blob), "status"]);
+        self.json(Call::get(url).signed()).await
+    }
+
+    /// Downloads a blob, going on where the connection breaks, and checks its digest.
+    pub async fn download_blob(
+        &self,
+        blob: BlobRef,
+        progress: Progress<'_>,
+    ) -> Result<Vec<u8>, ClientError> {
+        let url = self.url(&["blobs", &hex::encode(blob.sha256)]);
+        if blob.size > BLOB_BYTES_MAX {
+            return Err(ClientError::TooLarge {
+                url: shown(&url),
+                max: BLOB_BYTES_MAX,
+            });
+        }
+        let mut bytes = Vec::with_capacity(blob.size.min(RESERVED_BYTES_MAX) as usize);
+        let mut stops = 0;
+        while (bytes.len() as u64) < blob.size {
+            let before = bytes.len();
+            progress(before as u64, blob.size);
+            let stopped = self
+                .download_from(&url, blob.size, &mut bytes, progress)
+                .await;
+            let moved = bytes.len() > before;
+            match stopped {
+                Ok(()) if moved => {}
+                Err(e) if !e.is_transient() => return Err(e),
+                Err(e) if stops >= STOPS_MAX => return Err(e),
+                _ if stops >= STOPS_MAX => {
+                    return Err(ClientError::Stuck {
+                        offset: before as u64,
+                        size: blob.size,
+                    });
+                }
+                _ => {}
+            }
+            stops = if moved { 0 } else { stops + 1 };
+            if (bytes.len() as u64) < blob.size {
+                tokio::time::sleep(STOP_PAUSE * stops.max(1)).await;
+            }
+        }
+        progress(blob.size, blob.size);
+        let found = sha256(&bytes);
+        if found != blob.sha256 {
+            return Err(ClientError::Digest {
+                expected: blob.sha256,
+                found,
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// Reads from where `bytes` ends, until the end or until the connection breaks.
+    async fn download_from(
+        &self,
+        url: &reqwest::Url,
+        size: u64,
+        bytes: &mut Vec<u8>,
+        progress: Progress<'_>,
+    ) -> Result<(), ClientError> {
+        let mut call = Call::get(url.clone()).signed();
+        call.time_max = None;
+        let from = bytes.len();
+        if from > 0 {
+            let range = HeaderValue::from_str(&format!("bytes={from}-")).expect("digits are ASCII");
+            call.headers.insert(RANGE, range);
+        }
+        let mut response = self.send(call).await?;
+        if from > 0 && response.status() != StatusCode::PARTIAL_CONTENT {
+            // The range was not honoured: this is the blob from its beginning.
+            bytes.clear();
+        }
+        let url = shown(url);
+        while let Some(chunk) = response.chunk().await.map_err(|e| broken(&url, e))? {
+            if (bytes.len() + chunk.len()) as u64 > size {
+                return Err(ClientError::TooLarge { url, max: size });
+            }
+            bytes.extend_from_slice(&chunk);
+            progress(bytes.len() as u64, size);
+        }
+        Ok(())
+    }
+
+    async fn blob_begin(&self, blob: BlobRef) -> Result<BlobStatus, ClientError> {
+        let url = self.url(&["blobs", &hex::encode(blob.sha256)]);
+        let upload = BlobUpload { size: blob.size };
+        self.json(
+            Call::new(Method::PUT, url)
+                .json(&upload)
+                .signed()
+                .repeatable(),
+        )
+        .await
+    }
+
+    async fn blob_append(
+        &self,
+        blob: B256,
+        offset: u64,
+        piece: Bytes,
+    ) -> Result<BlobStatus, ClientError> {
+        let url = self.url(&["blobs", &hex::encode(blob)]);
+        let mut call = Call::new(Method::PATCH, url).signed().time_max(PIECE_MAX);
+        call.body = piece;
+        call.content_type = Some("application/octet-stream");
+        call.headers.insert(HEADER_UPLOAD_OFFSET, offset.into());
+        self.json(call).await
+    }
+}
