@@ -1,1 +1,11 @@
-//! What the box is: keys, systemd, logging.
+//! What the box is: its keys, its log, its service manager, its processor and memory.
+//!
+//! - [`keys`]: secrets from systemd credentials, key files or keystores, never from the environment.
+//! - [`logging`]: the journal under systemd, plain text elsewhere.
+//! - [`notify`]: readiness and watchdog, silent where there is no systemd.
+//! - [`machine`]: the processor's name and the memory.
+
+pub mod keys;
+pub mod logging;
+pub mod machine;
+pub mod notify;
