@@ -26,10 +26,10 @@ use dicom::core::Tag;
 use dicom::core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom::dictionary_std::StandardDataDictionary;
 
-/// The keyword of a tag, or its number where the dictionary has none.
+/// The keyword of a tag, or its number where it is private or the dictionary has none.
 pub(crate) fn tag_name(tag: Tag) -> String {
     match StandardDataDictionary.by_tag(tag) {
-        Some(entry) => entry.alias().to_owned(),
-        None => format!("({:04X},{:04X})", tag.group(), tag.element()),
+        Some(entry) if tag.group() % 2 == 0 => entry.alias().to_owned(),
+        _ => format!("({:04X},{:04X})", tag.group(), tag.element()),
     }
 }

@@ -24,7 +24,7 @@ const GAP: usize = 8;
 /// Pixels for the title, and for the caption below.
 const BAND: usize = 56;
 /// How much of the label's colour lies over the scan.
-const FILL_ALPHA: f64 = 0.26;
+const FILL_ALPHA: f64 = 0.2;
 /// How much of it the outline has.
 const OUTLINE_ALPHA: f64 = 0.95;
 /// Most structures that the legend names.
@@ -181,13 +181,8 @@ fn draw_cell(
     canvas.text(middle_x, y + 4, 2, t, FAINT);
     canvas.text(middle_x, y + height - 20, 2, b, FAINT);
     let axis = ["x", "y", "z"][view.axes()[2]];
-    canvas.text(
-        x + 6,
-        y + height - 12,
-        1,
-        &format!("{axis} = {:+.0} mm", scene.position_mm(view, slice)),
-        FAINT,
-    );
+    let place = format!("{axis} {:+.0} mm", scene.position_mm(view, slice));
+    canvas.text(x + 6, y + height - 20, 2, &place, FAINT);
 }
 
 /// A bar of 50 mm (or 10 mm for small scans) in the first cell.
@@ -200,13 +195,8 @@ fn draw_scale(canvas: &mut Canvas, mm: f64, bottom: usize) {
     let x = GAP + CELL - 8 - length;
     canvas.fill(x, bottom - 9, length, 3, INK);
     let text = format!("{length_mm:.0} mm");
-    canvas.text(
-        x + (length - text_width(&text, 1).min(length)) / 2,
-        bottom - 20,
-        1,
-        &text,
-        INK,
-    );
+    let inset = length.saturating_sub(text_width(&text, 2)) / 2;
+    canvas.text(x + inset, bottom - 28, 2, &text, INK);
 }
 
 fn draw_caption(
