@@ -17,7 +17,7 @@ use crate::chain::Chain;
 use crate::error::{ChainError, SetupError};
 
 pub use accounts::{DEV_ACCOUNTS, dev_wallet};
-pub use node::{Node, NodeConfig};
+pub use node::{Node, NodeConfig, cache_dir};
 
 /// Chain id of Base Sepolia, which the development chain poses as, so that stock x402 clients pay it.
 pub const CHAIN_ID: u64 = 84_532;

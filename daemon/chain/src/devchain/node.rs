@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use alloy::network::TransactionBuilder;
-use alloy::primitives::Bytes;
+use alloy::primitives::{Bytes, U256};
 use alloy::providers::Provider;
 use alloy::providers::ext::AnvilApi;
 use alloy::rpc::types::TransactionRequest;
@@ -34,6 +34,8 @@ const SETUP_GAS: u64 = 15_000_000;
 /// After the clock moved, so many blocks are mined: `safe` is one block and `finalized` two blocks
 /// behind `latest` with one slot an epoch, and one more makes sure.
 const BLOCKS_AFTER_ADVANCE: u64 = 4;
+/// What [`Node::fund`] gives: 10 ETH.
+const FUNDS: U256 = U256::from_limbs([10_000_000_000_000_000_000, 0, 0, 0]);
 
 /// How a development node runs.
 #[derive(Clone, Debug, Default)]
@@ -162,6 +164,15 @@ impl Node {
     pub async fn mine(&self, blocks: u64) -> Result<(), DevChainError> {
         let mined = self.rpc.provider().anvil_mine(Some(blocks), None).await;
         mined.map_err(|e| step("blocks", ChainError::of("anvil_mine", e)))
+    }
+
+    /// Gives `account` 10 ETH to pay gas with.
+    ///
+    /// # Errors
+    /// When the node refuses.
+    pub async fn fund(&self, account: Address) -> Result<(), DevChainError> {
+        let funded = self.rpc.provider().anvil_set_balance(account, FUNDS).await;
+        funded.map_err(|e| step("funds", ChainError::of("anvil_setBalance", e)))
     }
 
     /// Deploys `code` from the treasurer's account.
