@@ -1,0 +1,139 @@
+//! Engines: what runs a network. One trait, so that a GPU engine stands where the CPU one does.
+
+mod cpu;
+mod runtime;
+
+use std::fmt;
+
+use swarm_types::{B256, sha256};
+
+pub use cpu::CpuEngine;
+pub use runtime::{RUNTIME_ENV, default_runtime_path};
+
+/// Runs one network. Tensors are float32 with z fastest.
+pub trait Engine: Send {
+    /// What runs: goes into every execution record.
+    fn info(&self) -> &EngineInfo;
+
+    /// The network's output for one input of `dims` voxels (x, y, z): channel after channel, same dims.
+    fn infer(&mut self, input: Vec<f32>, dims: [usize; 3]) -> Result<Vec<f32>, EngineError>;
+}
+
+/// The engine's descriptive string, in parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// `onnxruntime-cpu`.
+    pub backend: String,
+    /// The library's version or commit.
+    pub version: String,
+    /// `f32`.
+    pub precision: &'static str,
+    /// Instruction set, or GPU architecture.
+    pub architecture: String,
+    /// Which preprocessing kernels run beside it.
+    pub kernels: &'static str,
+}
+
+impl EngineInfo {
+    /// The `engine` of an Execution: SHA-256 of the descriptive string.
+    pub fn digest(&self) -> B256 {
+        sha256(self.to_string())
+    }
+}
+
+impl fmt::Display for EngineInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            backend,
+            version,
+            precision,
+            architecture,
+            kernels,
+        } = self;
+        write!(
+            f,
+            "{backend} {version}; {precision}; {architecture}; {kernels}"
+        )
+    }
+}
+
+/// Why an engine cannot start or run.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// ONNX Runtime's library is not there or not usable.
+    #[error(
+        "cannot load ONNX Runtime from {path}; run scripts/setup, or name the library in {RUNTIME_ENV}"
+    )]
+    Load {
+        /// The library's file.
+        path: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// One process loads one library.
+    #[error(
+        "ONNX Runtime was loaded from {loaded} already and cannot be loaded from {path} as well"
+    )]
+    OtherLibrary {
+        /// The one in use.
+        loaded: String,
+        /// The one asked for.
+        path: String,
+    },
+    /// The runtime refused something.
+    #[error("ONNX Runtime failed to {action}")]
+    Runtime {
+        /// What it was to do.
+        action: &'static str,
+        /// Its words.
+        source: ort::Error,
+    },
+    /// The output is not what `model.toml` says.
+    #[error("the network's output has shape {found:?}, not {expected:?}")]
+    Shape {
+        /// What came out.
+        found: Vec<i64>,
+        /// What should have.
+        expected: [usize; 5],
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_the_description_changes_the_digest() {
+        let info = EngineInfo {
+            backend: "onnxruntime-cpu".to_owned(),
+            version: "1.31".to_owned(),
+            precision: "f32",
+            architecture: "x86_64".to_owned(),
+            kernels: "cpu-reference-1",
+        };
+        assert_eq!(
+            info.to_string(),
+            "onnxruntime-cpu 1.31; f32; x86_64; cpu-reference-1"
+        );
+        for other in [
+            EngineInfo {
+                version: "1.32".to_owned(),
+                ..info.clone()
+            },
+            EngineInfo {
+                precision: "f16",
+                ..info.clone()
+            },
+            EngineInfo {
+                architecture: "aarch64".to_owned(),
+                ..info.clone()
+            },
+            EngineInfo {
+                kernels: "cpu-reference-2",
+                ..info.clone()
+            },
+        ] {
+            assert_ne!(info.digest(), other.digest());
+        }
+    }
+}

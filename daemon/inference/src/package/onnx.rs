@@ -1,0 +1,274 @@
+//! Checks an ONNX file before any runtime sees it: standard operators only, a supported opset, nothing stored
+//! outside the file, and the input and output that `model.toml` names.
+
+use super::protobuf::{Fields, Malformed, Value};
+use super::spec::Spec;
+
+/// Opsets that are accepted: those that both ONNX Runtime and TensorRT read.
+pub const OPSETS: std::ops::RangeInclusive<u64> = 11..=23;
+/// Deepest nesting of graphs within graphs (bodies of If, Loop and Scan).
+const DEPTH_MAX: usize = 8;
+/// `TensorProto.DataType.FLOAT`.
+const FLOAT: u64 = 1;
+
+/// Why an ONNX file is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OnnxError {
+    /// The bytes are not an ONNX model.
+    #[error("model.onnx is not a well-formed ONNX model")]
+    Malformed,
+    /// The opset is not one of [`OPSETS`].
+    #[error("model.onnx needs opset {found}, but {} to {} are supported", OPSETS.start(), OPSETS.end())]
+    Opset {
+        /// What the model imports; 0 if nothing.
+        found: u64,
+    },
+    /// Operators from elsewhere than the ONNX standard.
+    #[error("model.onnx uses operators of the domain {domain:?}, not only standard ones")]
+    Domain {
+        /// The foreign domain.
+        domain: String,
+    },
+    /// A tensor's data is in another file.
+    #[error("model.onnx keeps the tensor {name:?} in another file")]
+    External {
+        /// The tensor's name.
+        name: String,
+    },
+    /// Graphs are nested too deeply.
+    #[error("model.onnx nests graphs more than {DEPTH_MAX} deep")]
+    Depth,
+    /// Input or output do not fit `model.toml`.
+    #[error("model.onnx: {problem}")]
+    Interface {
+        /// What differs.
+        problem: String,
+    },
+}
+
+impl From<Malformed> for OnnxError {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+/// A graph input or output. A dim without a number is symbolic.
+#[derive(Debug, Default)]
+struct Tensor {
+    name: String,
+    element: u64,
+    dims: Option<Vec<Option<u64>>>,
+}
+
+#[derive(Debug, Default)]
+struct Graph {
+    inputs: Vec<Tensor>,
+    outputs: Vec<Tensor>,
+    initializers: Vec<String>,
+}
+
+/// Checks `model` against the standard and against `spec`.
+pub(super) fn check(model: &[u8], spec: &Spec) -> Result<(), OnnxError> {
+    let mut opset = 0;
+    let mut main = None;
+    for field in Fields::of(model) {
+        match field? {
+            (8, Value::Bytes(import)) => {
+                let (domain, version) = opset_import(import)?;
+                standard(&domain)?;
+                opset = version;
+            }
+            (7, Value::Bytes(bytes)) => main = Some(graph(bytes, 0)?),
+            // Functions hold nodes like a graph's.
+            (25, Value::Bytes(function)) => {
+                for field in Fields::of(function) {
+                    if let (7, Value::Bytes(bytes)) = field? {
+                        node(bytes, 0)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    if !OPSETS.contains(&opset) {
+        return Err(OnnxError::Opset { found: opset });
+    }
+    interface(&main.ok_or(OnnxError::Malformed)?, spec)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn standard(domain: &str) -> Result<(), OnnxError> {
+    match domain {
+        "" | "ai.onnx" => Ok(()),
+        _ => Err(OnnxError::Domain {
+            domain: domain.to_owned(),
+        }),
+    }
+}
+
+fn opset_import(import: &[u8]) -> Result<(String, u64), OnnxError> {
+    let (mut domain, mut version) = (String::new(), 0);
+    for field in Fields::of(import) {
+        match field? {
+            (1, Value::Bytes(name)) => domain = text(name),
+            (2, Value::Number(number)) => version = number,
+            _ => {}
+        }
+    }
+    Ok((domain, version))
+}
+
+fn graph(bytes: &[u8], depth: usize) -> Result<Graph, OnnxError> {
+    if depth > DEPTH_MAX {
+        return Err(OnnxError::Depth);
+    }
+    let mut graph = Graph::default();
+    for field in Fields::of(bytes) {
+        match field? {
+            (1, Value::Bytes(bytes)) => node(bytes, depth)?,
+            (5, Value::Bytes(bytes)) => graph.initializers.push(tensor(bytes)?),
+            (11, Value::Bytes(bytes)) => graph.inputs.push(value_info(bytes)?),
+            (12, Value::Bytes(bytes)) => graph.outputs.push(value_info(bytes)?),
+            (15, Value::Bytes(bytes)) => sparse(bytes)?,
+            _ => {}
+        }
+    }
+    Ok(graph)
+}
+
+fn node(bytes: &[u8], depth: usize) -> Result<(), OnnxError> {
+    for field in Fields::of(bytes) {
+        match field? {
+            (7, Value::Bytes(domain)) => standard(&text(domain))?,
+            (5, Value::Bytes(attribute)) => {
+                for field in Fields::of(attribute) {
+                    match field? {
+                        (5 | 10, Value::Bytes(bytes)) => drop(tensor(bytes)?),
+                        (6 | 11, Value::Bytes(bytes)) => drop(graph(bytes, depth + 1)?),
+                        (22 | 23, Value::Bytes(bytes)) => sparse(bytes)?,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn sparse(bytes: &[u8]) -> Result<(), OnnxError> {
+    for field in Fields::of(bytes) {
+        if let (1 | 2, Value::Bytes(bytes)) = field? {
+            tensor(bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// The tensor's name; refuses external data.
+fn tensor(bytes: &[u8]) -> Result<String, OnnxError> {
+    let (mut name, mut external) = (String::new(), false);
+    for field in Fields::of(bytes) {
+        match field? {
+            (8, Value::Bytes(bytes)) => name = text(bytes),
+            (13, _) => external = true,
+            (14, Value::Number(location)) => external |= location != 0,
+            _ => {}
+        }
+    }
+    if external {
+        Err(OnnxError::External { name })
+    } else {
+        Ok(name)
+    }
+}
+
+fn value_info(bytes: &[u8]) -> Result<Tensor, OnnxError> {
+    let mut info = Tensor::default();
+    for field in Fields::of(bytes) {
+        match field? {
+            (1, Value::Bytes(name)) => info.name = text(name),
+            (2, Value::Bytes(kind)) => {
+                for field in Fields::of(kind) {
+                    if let (1, Value::Bytes(bytes)) = field? {
+                        tensor_type(bytes, &mut info)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(info)
+}
+
+fn tensor_type(bytes: &[u8], info: &mut Tensor) -> Result<(), OnnxError> {
+    for field in Fields::of(bytes) {
+        match field? {
+            (1, Value::Number(element)) => info.element = element,
+            (2, Value::Bytes(shape)) => {
+                let mut dims = Vec::new();
+                for field in Fields::of(shape) {
+                    let (1, Value::Bytes(dim)) = field? else {
+                        continue;
+                    };
+                    let mut size = None;
+                    for field in Fields::of(dim) {
+                        if let (1, Value::Number(number)) = field? {
+                            size = Some(number);
+                        }
+                    }
+                    dims.push(size);
+                }
+                info.dims = Some(dims);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn interface(graph: &Graph, spec: &Spec) -> Result<(), OnnxError> {
+    let refuse = |problem| Err(OnnxError::Interface { problem });
+    // Old models list their weights among the inputs.
+    let inputs: Vec<_> = graph
+        .inputs
+        .iter()
+        .filter(|input| !graph.initializers.contains(&input.name))
+        .collect();
+    let [input] = inputs.as_slice() else {
+        return refuse(format!("has {} inputs, not one", inputs.len()));
+    };
+    if input.name != spec.input.tensor {
+        return refuse(format!(
+            "its input is {:?}, model.toml says {:?}",
+            input.name, spec.input.tensor
+        ));
+    }
+    let Some(output) = graph
+        .outputs
+        .iter()
+        .find(|output| output.name == spec.output.tensor)
+    else {
+        return refuse(format!("has no output {:?}", spec.output.tensor));
+    };
+    for (tensor, channels) in [
+        (*input, spec.input.channels),
+        (output, spec.output.channels),
+    ] {
+        if tensor.element != FLOAT {
+            return refuse(format!("{:?} is not float32", tensor.name));
+        }
+        let Some(dims) = &tensor.dims else { continue };
+        let fits = |axis: usize, size: usize| dims[axis].is_none_or(|n| n == size as u64);
+        if dims.len() != 5 || !fits(0, 1) || !fits(1, channels) {
+            return refuse(format!(
+                "{:?} is not of shape (1, {channels}, x, y, z)",
+                tensor.name
+            ));
+        }
+    }
+    Ok(())
+}

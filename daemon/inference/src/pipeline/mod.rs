@@ -1,0 +1,279 @@
+//! The way of a scan through a model: prepare, infer, finish.
+
+mod finish;
+mod prepare;
+mod scores;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+use swarm_imaging::Volume;
+use swarm_kernels::{Field, Grid, KernelError};
+
+use crate::engine::{CpuEngine, Engine, EngineError, EngineInfo};
+use crate::golden::{self, GoldenError};
+use crate::package::ModelPackage;
+
+pub use prepare::INPUT_VOXELS_MAX;
+pub use scores::{SCORES_MAX, WINDOWS_MAX};
+
+/// What a pipeline runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PipelineConfig {
+    /// ONNX Runtime's library; [`crate::engine::default_runtime_path`] where nothing else is said.
+    pub library: PathBuf,
+    /// Threads of the network and of the kernels, one after the other.
+    pub threads: NonZeroUsize,
+}
+
+/// What a running job is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// From the scan to the network's input.
+    Prepare,
+    /// The network.
+    Infer,
+    /// From scores to labels on the scan's grid.
+    Finish,
+    /// Results into files.
+    Write,
+}
+
+impl Stage {
+    /// For progress bars and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Infer => "infer",
+            Self::Finish => "finish",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// Hears the stage and the part of it, 0 to 1, that is done.
+pub type Progress<'a> = &'a mut (dyn FnMut(Stage, f32) + Send);
+
+/// Labels on the scan's own grid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelMap {
+    /// One a voxel, in the scan's order; 0 is background.
+    pub labels: Vec<u8>,
+    /// Voxels of the scan that were NaN or infinite and counted as 0.
+    pub nonfinite_voxels: usize,
+}
+
+/// Why a scan or a model cannot be processed.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The engine failed.
+    #[error("the engine failed")]
+    Engine(#[from] EngineError),
+    /// The model does not give the values that its package promises.
+    #[error("the model fails its own golden cases and will not serve")]
+    Golden(#[from] GoldenError),
+    /// The threads could not be started.
+    #[error("cannot start {threads} threads")]
+    Threads {
+        /// How many were asked for.
+        threads: NonZeroUsize,
+        /// Why.
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// A step cannot take this scan.
+    #[error("the scan cannot be processed")]
+    Kernel(#[from] KernelError),
+    /// The model was made for other scans.
+    #[error("the scan's modality is {found}; {model} was made for {}", modalities.join(", "))]
+    Modality {
+        /// The scan's.
+        found: String,
+        /// The model's name.
+        model: String,
+        /// What it takes.
+        modalities: Vec<String>,
+    },
+    /// The network cannot take these dims.
+    #[error(
+        "the prepared volume has dims {dims:?}, which must be multiples of {multiple}: the package lacks a pad"
+    )]
+    Size {
+        /// Dims after preprocessing.
+        dims: [usize; 3],
+        /// `input.size_multiple`.
+        multiple: usize,
+    },
+    /// More scores than [`SCORES_MAX`].
+    #[error("{channels} scores for each voxel of {dims:?} are more than {SCORES_MAX}")]
+    TooLarge {
+        /// Dims after preprocessing.
+        dims: [usize; 3],
+        /// Scores a voxel.
+        channels: usize,
+    },
+    /// More windows than [`WINDOWS_MAX`].
+    #[error("the volume needs {count} windows, more than {WINDOWS_MAX}")]
+    Windows {
+        /// How many.
+        count: usize,
+    },
+    /// Results cannot be written.
+    #[error("cannot write {file}")]
+    Write {
+        /// The result's name.
+        file: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// One model, loaded and proven on its golden cases.
+pub struct Pipeline {
+    package: ModelPackage,
+    engine: Box<dyn Engine>,
+    pool: rayon::ThreadPool,
+}
+
+impl Pipeline {
+    /// Loads the package on the CPU and runs its golden cases.
+    pub fn load(package: ModelPackage, config: &PipelineConfig) -> Result<Self, PipelineError> {
+        let engine = CpuEngine::load(&package, &config.library, config.threads)?;
+        Self::with_engine(package, Box::new(engine), config.threads)
+    }
+
+    /// The package on another engine, which must hold the package's network. Runs the golden cases.
+    pub fn with_engine(
+        package: ModelPackage,
+        engine: Box<dyn Engine>,
+        threads: NonZeroUsize,
+    ) -> Result<Self, PipelineError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .thread_name(|number| format!("kernels-{number}"))
+            .build()
+            .map_err(|source| PipelineError::Threads { threads, source })?;
+        let mut pipeline = Self {
+            package,
+            engine,
+            pool,
+        };
+        for (number, case) in pipeline.package.spec().golden.iter().enumerate() {
+            golden::run(pipeline.engine.as_mut(), number, case)?;
+        }
+        Ok(pipeline)
+    }
+
+    /// Runs the first golden case: the tiny inference that a bee's readiness needs.
+    pub fn self_test(&mut self) -> Result<(), PipelineError> {
+        let case = self
+            .package
+            .spec()
+            .golden
+            .first()
+            .expect("a checked package has a golden case");
+        Ok(golden::run(self.engine.as_mut(), 0, case)?)
+    }
+
+    /// The model.
+    pub fn package(&self) -> &ModelPackage {
+        &self.package
+    }
+
+    /// What runs it.
+    pub fn engine(&self) -> &EngineInfo {
+        self.engine.info()
+    }
+
+    /// Labels every voxel of the scan.
+    pub fn segment(
+        &mut self,
+        volume: &Volume,
+        progress: Progress<'_>,
+    ) -> Result<LabelMap, PipelineError> {
+        let Self {
+            package,
+            engine,
+            pool,
+        } = self;
+        check_modality(volume, package)?;
+        pool.install(|| segment(package, engine.as_mut(), volume, progress))
+    }
+}
+
+fn check_modality(volume: &Volume, package: &ModelPackage) -> Result<(), PipelineError> {
+    let spec = package.spec();
+    match volume.modality() {
+        // NIfTI does not say; the client chose the job type.
+        None => Ok(()),
+        Some(found)
+            if spec
+                .input
+                .modalities
+                .iter()
+                .any(|modality| modality == found) =>
+        {
+            Ok(())
+        }
+        Some(found) => Err(PipelineError::Modality {
+            found: found.to_owned(),
+            model: spec.name.clone(),
+            modalities: spec.input.modalities.clone(),
+        }),
+    }
+}
+
+fn segment(
+    package: &ModelPackage,
+    engine: &mut dyn Engine,
+    volume: &Volume,
+    progress: Progress<'_>,
+) -> Result<LabelMap, PipelineError> {
+    let spec = package.spec();
+    progress(Stage::Prepare, 0.0);
+    let (mut field, nonfinite_voxels) = intake(volume)?;
+    let mut trace = prepare::Trace::default();
+    for (number, step) in spec.preprocessing.iter().enumerate() {
+        field = prepare::apply(step, field, &mut trace)?;
+        progress(
+            Stage::Prepare,
+            (number + 1) as f32 / spec.preprocessing.len() as f32,
+        );
+    }
+
+    progress(Stage::Infer, 0.0);
+    let scores = scores::scores(spec, engine, &field, &mut |part| {
+        progress(Stage::Infer, part)
+    })?;
+    drop(field);
+    progress(Stage::Infer, 1.0);
+
+    progress(Stage::Finish, 0.0);
+    let labels = finish::labels(&spec.postprocessing, scores, &trace)?;
+    progress(Stage::Finish, 1.0);
+    let (grid, labels) = labels.into_parts();
+    assert_eq!(
+        grid.dims(),
+        volume.dims(),
+        "Invert ends on the scan's own grid"
+    );
+    Ok(LabelMap {
+        labels,
+        nonfinite_voxels,
+    })
+}
+
+/// The scan as float32, as MONAI loads it. NaN and infinities, which processed scans have outside the head,
+/// become 0 and are counted.
+fn intake(volume: &Volume) -> Result<(Field<f32>, usize), KernelError> {
+    let grid = Grid::new(volume.dims(), volume.affine().0)?;
+    let mut voxels = volume.to_f32();
+    let nonfinite = voxels.par_iter().filter(|v| !v.is_finite()).count();
+    if nonfinite > 0 {
+        voxels
+            .par_iter_mut()
+            .filter(|v| !v.is_finite())
+            .for_each(|v| *v = 0.0);
+    }
+    Ok((Field::new(grid, voxels)?, nonfinite))
+}

@@ -1,0 +1,296 @@
+//! From the scan to the network's input, remembering how to get back.
+
+use swarm_kernels::intensity::{self, Normalize, ScaleRange};
+use swarm_kernels::orientation::{AxisCodes, AxisMap};
+use swarm_kernels::pad::{self, PadMethod};
+use swarm_kernels::resample::{Interpolation, resample};
+use swarm_kernels::resize::{ResizeMode, resize};
+use swarm_kernels::spacing::spaced_grid;
+use swarm_kernels::{Field, Grid, KernelError, foreground};
+
+use crate::package::step::{self, InvertMode, Preprocess};
+
+/// Most voxels of the network's input: a scan of 512 x 512 x 1024, or a hostile spacing's limit.
+pub const INPUT_VOXELS_MAX: usize = 1 << 28;
+
+/// How one geometric step is undone.
+enum Undo {
+    Turn(AxisMap),
+    Resample(Grid),
+    Resize(Grid),
+    Cut { start: [i64; 3], grid: Grid },
+}
+
+/// The geometric steps that were taken, to be undone in reverse.
+#[derive(Default)]
+pub(super) struct Trace(Vec<Undo>);
+
+impl Trace {
+    /// `field` back on the grid that the first step started from.
+    pub(super) fn invert(
+        &self,
+        mut field: Field<f32>,
+        mode: InvertMode,
+    ) -> Result<Field<f32>, KernelError> {
+        for undo in self.0.iter().rev() {
+            field = match undo {
+                Undo::Turn(map) => map.apply(&field)?,
+                Undo::Resample(grid) => resample(&field, grid, interpolation(mode))?,
+                Undo::Resize(grid) => on_grid(resize(&field, grid.dims(), resizing(mode))?, grid)?,
+                Undo::Cut { start, grid } => {
+                    on_grid(pad::cut(&field, *start, grid.dims(), 0.0)?, grid)?
+                }
+            };
+        }
+        Ok(field)
+    }
+}
+
+/// Gives a volume the grid it had before, free of the rounding of the way there and back.
+fn on_grid(field: Field<f32>, grid: &Grid) -> Result<Field<f32>, KernelError> {
+    Field::new(grid.clone(), field.into_parts().1)
+}
+
+fn interpolation(mode: InvertMode) -> Interpolation {
+    match mode {
+        InvertMode::Nearest | InvertMode::NearestExact => Interpolation::Nearest,
+        InvertMode::Trilinear => Interpolation::Linear,
+    }
+}
+
+fn resizing(mode: InvertMode) -> ResizeMode {
+    match mode {
+        InvertMode::Nearest => ResizeMode::Nearest,
+        InvertMode::NearestExact => ResizeMode::NearestExact,
+        InvertMode::Trilinear => ResizeMode::Trilinear,
+    }
+}
+
+/// Takes one step.
+pub(super) fn apply(
+    step: &Preprocess,
+    mut field: Field<f32>,
+    trace: &mut Trace,
+) -> Result<Field<f32>, KernelError> {
+    let grid = field.grid().clone();
+    let dims = grid.dims();
+    match step {
+        Preprocess::Orientation { axcodes } => {
+            let map = AxisMap::to_codes(&grid, AxisCodes::parse(axcodes)?);
+            trace.0.push(Undo::Turn(map.inverse()));
+            return map.apply(&field);
+        }
+        Preprocess::Spacing { pixdim, mode } => {
+            let mode = match mode {
+                step::SpacingMode::Bilinear => Interpolation::Linear,
+                step::SpacingMode::Nearest => Interpolation::Nearest,
+            };
+            let target = within_limit(spaced_grid(&grid, *pixdim)?)?;
+            trace.0.push(Undo::Resample(grid));
+            return resample(&field, &target, mode);
+        }
+        Preprocess::Resize { spatial_size, mode } => {
+            let mode = match mode {
+                step::ResizeMode::Area => ResizeMode::Area,
+                step::ResizeMode::Nearest => ResizeMode::Nearest,
+                step::ResizeMode::NearestExact => ResizeMode::NearestExact,
+                step::ResizeMode::Trilinear => ResizeMode::Trilinear,
+            };
+            limit(*spatial_size)?;
+            trace.0.push(Undo::Resize(grid));
+            return resize(&field, *spatial_size, mode);
+        }
+        Preprocess::CropForeground {
+            margin,
+            k_divisible,
+        } => {
+            let (start, size) =
+                foreground::foreground_box(&field, [*margin; 3], [*k_divisible; 3])?;
+            return cut(&field, start, size, trace);
+        }
+        Preprocess::SpatialPad {
+            spatial_size,
+            method,
+        } => {
+            let (start, size) = pad::padded_box(dims, *spatial_size, padding(*method));
+            return cut(&field, start, size, trace);
+        }
+        Preprocess::DivisiblePad { k, method } => {
+            let (start, size) = pad::padded_box(dims, pad::divisible(dims, *k), padding(*method));
+            return cut(&field, start, size, trace);
+        }
+        Preprocess::ScaleIntensityRange {
+            a_min,
+            a_max,
+            b_min,
+            b_max,
+            clip,
+        } => {
+            let range = ScaleRange {
+                a_min: *a_min,
+                a_max: *a_max,
+                target: b_min.zip(*b_max),
+                clip: *clip,
+            };
+            intensity::scale_range(field.voxels_mut(), &range);
+        }
+        Preprocess::ScaleIntensityRangePercentiles {
+            lower,
+            upper,
+            b_min,
+            b_max,
+            clip,
+        } => {
+            let target = b_min.zip(*b_max);
+            intensity::scale_range_percentiles(
+                field.voxels_mut(),
+                (*lower, *upper),
+                target,
+                *clip,
+            )?;
+        }
+        Preprocess::NormalizeIntensity {
+            nonzero,
+            channel_wise: _,
+            unbiased,
+        } => {
+            let rule = Normalize {
+                nonzero: *nonzero,
+                unbiased: *unbiased,
+            };
+            intensity::normalize(field.voxels_mut(), rule)?;
+        }
+        Preprocess::ScaleIntensity { minv, maxv } => {
+            intensity::scale(field.voxels_mut(), (*minv, *maxv))?
+        }
+    }
+    Ok(field)
+}
+
+fn padding(method: step::PadMethod) -> PadMethod {
+    match method {
+        step::PadMethod::Symmetric => PadMethod::Symmetric,
+        step::PadMethod::End => PadMethod::End,
+    }
+}
+
+/// Cuts a box, and remembers where the volume was in it.
+pub(super) fn cut(
+    field: &Field<f32>,
+    start: [i64; 3],
+    dims: [usize; 3],
+    trace: &mut Trace,
+) -> Result<Field<f32>, KernelError> {
+    limit(dims)?;
+    trace.0.push(Undo::Cut {
+        start: start.map(|v| -v),
+        grid: field.grid().clone(),
+    });
+    pad::cut(field, start, dims, 0.0)
+}
+
+fn within_limit(grid: Grid) -> Result<Grid, KernelError> {
+    limit(grid.dims())?;
+    Ok(grid)
+}
+
+fn limit(dims: [usize; 3]) -> Result<(), KernelError> {
+    let voxels = dims
+        .iter()
+        .try_fold(1usize, |product, &n| product.checked_mul(n));
+    if voxels.is_some_and(|n| n <= INPUT_VOXELS_MAX) {
+        Ok(())
+    } else {
+        Err(KernelError::Dims { dims })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Labels in blocks of two voxels, on an oblique grid with its axes out of order.
+    fn blocks() -> Field<f32> {
+        let affine = [
+            [0.0, 0.1, -3.0, 7.0],
+            [-1.0, 0.2, 0.0, 8.0],
+            [0.05, 2.0, 0.3, 9.0],
+            [0.0, 0.0, 0.0, 1.0],
+        ];
+        let grid = Grid::new([8, 6, 4], affine).expect("valid");
+        let voxels = (0..192)
+            .map(|i| ((i % 8 / 2) + (i / 8 % 6 / 2) * 4 + (i / 48 / 2) * 12 + 1) as f32)
+            .collect();
+        Field::new(grid, voxels).expect("192 voxels")
+    }
+
+    #[test]
+    fn every_geometric_step_is_undone() {
+        let steps = [
+            Preprocess::Orientation {
+                axcodes: "RAS".to_owned(),
+            },
+            Preprocess::Spacing {
+                pixdim: [1.0, 0.25, 0.5],
+                mode: step::SpacingMode::Nearest,
+            },
+            Preprocess::CropForeground {
+                margin: 2,
+                k_divisible: 4,
+            },
+            Preprocess::SpatialPad {
+                spatial_size: [40, 30, 50],
+                method: step::PadMethod::Symmetric,
+            },
+            Preprocess::DivisiblePad {
+                k: [16, 16, 16],
+                method: step::PadMethod::End,
+            },
+            Preprocess::Resize {
+                spatial_size: [128, 128, 128],
+                mode: step::ResizeMode::NearestExact,
+            },
+        ];
+        let source = blocks();
+        let mut trace = Trace::default();
+        let mut field = source.clone();
+        for step in &steps {
+            field = apply(step, field, &mut trace).expect("valid");
+        }
+        assert_eq!(field.grid().dims(), [128; 3]);
+        let back = trace
+            .invert(field, InvertMode::NearestExact)
+            .expect("valid");
+        assert_eq!(back.grid().dims(), source.grid().dims());
+        assert_eq!(back.voxels(), source.voxels());
+    }
+
+    #[test]
+    fn intensity_steps_leave_no_trace() {
+        let mut trace = Trace::default();
+        let step = Preprocess::ScaleIntensity {
+            minv: 0.0,
+            maxv: 1.0,
+        };
+        let field = apply(&step, blocks(), &mut trace).expect("finite");
+        assert_eq!(field.voxels()[0], 0.0);
+        assert_eq!(
+            trace
+                .invert(field.clone(), InvertMode::Trilinear)
+                .expect("nothing to undo"),
+            field
+        );
+    }
+
+    #[test]
+    fn a_step_that_would_fill_memory_is_refused() {
+        let step = Preprocess::Spacing {
+            pixdim: [0.001; 3],
+            mode: step::SpacingMode::Bilinear,
+        };
+        assert!(matches!(
+            apply(&step, blocks(), &mut Trace::default()),
+            Err(KernelError::Dims { .. })
+        ));
+    }
+}

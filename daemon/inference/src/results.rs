@@ -1,0 +1,107 @@
+//! What a job gives back: mask, report and picture, as named files.
+
+use serde::Serialize;
+use swarm_imaging::montage::montage;
+use swarm_imaging::report::{VolumeReport, volume_report};
+use swarm_imaging::{Volume, write_labels};
+use swarm_types::{B256, digest};
+
+use crate::pipeline::{LabelMap, Pipeline, PipelineError, Progress, Stage};
+
+/// The label map as NIfTI on the scan's own grid.
+pub const MASK_FILE: &str = "mask.nii.gz";
+/// Volumes, model and engine as JSON.
+pub const REPORT_FILE: &str = "report.json";
+/// The label map drawn on the scan.
+pub const MONTAGE_FILE: &str = "montage.png";
+
+/// The files of one result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Results {
+    /// Name and content.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// What [`REPORT_FILE`] says.
+    pub report: Report,
+}
+
+impl Results {
+    /// SHA-256 of the result manifest, which an Execution commits to.
+    pub fn digest(&self) -> B256 {
+        digest::manifest_digest(&self.files)
+    }
+}
+
+/// What was found, by which model, on which engine. It says nothing of when or for whom.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// What was asked for.
+    pub job_type: String,
+    /// By what.
+    pub model: ModelName,
+    /// The engine's descriptive string.
+    pub engine: String,
+    /// Voxels of the scan that were NaN or infinite and counted as 0.
+    pub nonfinite_voxels: usize,
+    /// Notice, grid and volumes.
+    #[serde(flatten)]
+    pub volumes: VolumeReport,
+}
+
+/// Which model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ModelName {
+    /// From `model.toml`.
+    pub name: String,
+    /// From `model.toml`.
+    pub version: String,
+    /// Of the package.
+    pub digest: B256,
+}
+
+impl Pipeline {
+    /// The whole way: segments the scan and writes the result files.
+    pub fn run(
+        &mut self,
+        volume: &Volume,
+        progress: Progress<'_>,
+    ) -> Result<Results, PipelineError> {
+        let map = self.segment(volume, progress)?;
+        progress(Stage::Write, 0.0);
+        let results = self.write(volume, &map)?;
+        progress(Stage::Write, 1.0);
+        Ok(results)
+    }
+
+    fn write(&self, volume: &Volume, map: &LabelMap) -> Result<Results, PipelineError> {
+        let spec = self.package().spec();
+        let names: Vec<(u8, &str)> = spec
+            .labels
+            .iter()
+            .map(|label| (label.value, label.name.as_str()))
+            .collect();
+        let report = Report {
+            job_type: spec.job_type.clone(),
+            model: ModelName {
+                name: spec.name.clone(),
+                version: spec.version.clone(),
+                digest: self.package().digest(),
+            },
+            engine: self.engine().to_string(),
+            nonfinite_voxels: map.nonfinite_voxels,
+            volumes: volume_report(volume, &map.labels, &names),
+        };
+        let failed = |file| move |source| PipelineError::Write { file, source };
+        let mask =
+            write_labels(volume, &map.labels).map_err(|error| failed(MASK_FILE)(error.into()))?;
+        let json = serde_json::to_vec_pretty(&report)
+            .map_err(|error| failed(REPORT_FILE)(error.into()))?;
+        let title = format!("{} {}", spec.name, spec.version);
+        let png = montage(volume, &map.labels, &names, &title)
+            .map_err(|error| failed(MONTAGE_FILE)(error.into()))?;
+        let files = [(MASK_FILE, mask), (REPORT_FILE, json), (MONTAGE_FILE, png)];
+        Ok(Results {
+            files: files.map(|(name, bytes)| (name.to_owned(), bytes)).into(),
+            report,
+        })
+    }
+}
