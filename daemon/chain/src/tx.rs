@@ -135,7 +135,7 @@ impl Rpc {
                 other => return Err(other),
             },
         };
-        let tip = tip.max(1).min(FEE_PER_GAS_MAX_WEI);
+        let tip = tip.clamp(1, FEE_PER_GAS_MAX_WEI);
         let max_fee = u128::from(base) * BASE_FEE_HEADROOM + tip;
         Ok(Fees {
             max_fee: max_fee.min(FEE_PER_GAS_MAX_WEI),

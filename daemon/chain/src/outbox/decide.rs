@@ -344,7 +344,8 @@ mod tests {
 
     #[test]
     fn what_the_contract_would_refuse_is_waited_for() {
-        let cases: [(fn(&mut Seen), Decision); 5] = [
+        type Change = fn(&mut Seen);
+        let cases: [(Change, Decision); 5] = [
             (|s| s.stopped = true, Decision::Wait(Wait::Stopped)),
             (
                 |s| s.paused_until = 9_999,

@@ -1,3 +1,5 @@
+use std::slice::from_ref;
+
 use alloy::providers::ext::AnvilApi;
 use swarm_chain::outbox::{Attempt, Plan, STUCK_SECONDS, Wait};
 use swarm_chain::tx::{Sent, SignedTx};
@@ -41,11 +43,11 @@ async fn a_crash_before_or_after_the_broadcast_sends_nothing_twice() {
     let clock = now(&chain).await;
     let first = attempt(plan(&chain, &sealed, &[], clock).await, clock);
     // Crash after remembering, before broadcasting: the same bytes go out.
-    let again = plan(&chain, &sealed, std::slice::from_ref(&first), clock + 1).await;
+    let again = plan(&chain, &sealed, from_ref(&first), clock + 1).await;
     assert_eq!(again, Plan::Resend(first.tx.clone()));
     assert_eq!(broadcast(&chain, &first.tx).await, Sent::Known);
     // The answer got lost: the chain is looked at first.
-    let done = plan(&chain, &sealed, &[first.clone()], clock + 2).await;
+    let done = plan(&chain, &sealed, from_ref(&first), clock + 2).await;
     assert!(
         matches!(
             done,
@@ -75,11 +77,11 @@ async fn a_stuck_transaction_is_replaced_and_only_one_is_mined() {
     let clock = now(&chain).await;
     let first = attempt(plan(&chain, &sealed, &[], clock).await, clock);
     assert_eq!(broadcast(&chain, &first.tx).await, Sent::Known);
-    let waiting = plan(&chain, &sealed, &[first.clone()], clock + STUCK_SECONDS - 1).await;
+    let waiting = plan(&chain, &sealed, from_ref(&first), clock + STUCK_SECONDS - 1).await;
     assert_eq!(waiting, Plan::Wait(Wait::InFlight { tx: first.tx.hash }));
 
     let late = clock + STUCK_SECONDS;
-    let second = attempt(plan(&chain, &sealed, &[first.clone()], late).await, late);
+    let second = attempt(plan(&chain, &sealed, from_ref(&first), late).await, late);
     assert_eq!(second.tx.nonce, first.tx.nonce);
     assert!(second.tx.fees.max_fee > first.tx.fees.max_fee);
     assert_eq!(broadcast(&chain, &second.tx).await, Sent::Known);
@@ -121,7 +123,7 @@ async fn a_transaction_dropped_by_the_node_goes_out_again() {
         .anvil_drop_all_transactions()
         .await
         .expect("dropped");
-    let again = plan(&chain, &sealed, &[first.clone()], clock + 1).await;
+    let again = plan(&chain, &sealed, from_ref(&first), clock + 1).await;
     assert_eq!(again, Plan::Resend(first.tx.clone()));
     broadcast(&chain, &first.tx).await;
     dev.mine(1).await.expect("mined");
@@ -139,7 +141,7 @@ async fn a_nonce_that_something_else_used_is_given_up_for_the_next() {
     send(&chain, &dev_wallet(GAS), &chain.set_cap(MicroUsdc(1))).await;
     assert_eq!(broadcast(&chain, &first.tx).await, Sent::NonceUsed);
     let second = attempt(
-        plan(&chain, &sealed, &[first.clone()], clock + 1).await,
+        plan(&chain, &sealed, from_ref(&first), clock + 1).await,
         clock + 1,
     );
     assert_eq!(second.tx.nonce, first.tx.nonce + 1);
