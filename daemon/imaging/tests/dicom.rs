@@ -2,10 +2,14 @@
 
 mod common;
 
-use common::{Files, bytes_of, load, names_in_space, parse, volume, with_text, with_u16, without};
+use common::{
+    Files, as_coded, as_deflated, as_enhanced, as_plain, as_rle, bytes_of, coded_samples,
+    jpeg_2000, jpeg_2000_signed, jpeg_lossless, load, names_in_space, parse, volume, with_text,
+    with_u16, without,
+};
+use dicom::core::DataElement;
 use dicom::core::VR;
 use dicom::core::value::PrimitiveValue;
-use dicom::core::{DataElement, Tag};
 use dicom::dictionary_std::tags;
 use swarm_imaging::{LoadOptions, Rescale, SeriesSpec, Source, Voxels, write_series};
 
@@ -510,18 +514,11 @@ fn a_single_slice_needs_its_thickness() {
 
 #[test]
 fn other_transfer_syntaxes_read_the_same_or_are_refused_by_name() {
-    use dicom::object::FileMetaTableBuilder;
     let truth = load(&series()).unwrap();
     for syntax in ["1.2.840.10008.1.2", "1.2.840.10008.1.2.2"] {
         let files: Files = series()
             .iter()
-            .map(|(n, b)| {
-                let o = parse(b).into_inner();
-                let o = o
-                    .with_meta(FileMetaTableBuilder::new().transfer_syntax(syntax))
-                    .unwrap();
-                (n.clone(), bytes_of(&o))
-            })
+            .map(|(n, b)| (n.clone(), as_plain(b, syntax)))
             .collect();
         let v = load(&files).unwrap();
         assert_eq!(v.voxels(), truth.voxels(), "{syntax}");
@@ -529,13 +526,11 @@ fn other_transfer_syntaxes_read_the_same_or_are_refused_by_name() {
     }
     for (syntax, name) in [
         ("1.2.840.10008.1.2.4.80", "JPEG-LS"),
-        ("1.2.840.10008.1.2.4.90", "JPEG 2000"),
+        ("1.2.840.10008.1.2.4.110", "JPEG XL"),
         ("1.2.3.4", "unknown"),
     ] {
         let mut files = series();
-        let mut o = parse(&files[2].1);
-        o.update_meta(|m| m.transfer_syntax = syntax.into());
-        // The writer knows only syntaxes that it can encode: patch the bytes instead.
+        // The writer knows only syntaxes that it can encode: patch the bytes.
         let mut bytes = files[2].1.clone();
         let old = b"1.2.840.10008.1.2.1\0";
         let at = bytes.windows(old.len()).position(|w| w == old).unwrap();
@@ -603,128 +598,100 @@ fn enhanced_multi_frame_objects_are_read_frame_by_frame() {
     assert_eq!(frames, [1, 2, 3, 4, 5, 6]);
 }
 
-/// All files as one enhanced object, in the order of the files.
-fn as_enhanced(files: &Files) -> Vec<u8> {
-    use dicom::core::value::{DataSetSequence, Value};
-    use dicom::object::InMemDicomObject;
-    use dicom::object::mem::InMemElement;
-    let item = |elements: Vec<InMemElement>| InMemDicomObject::from_element_iter(elements);
-    let sequence = |tag: Tag, items: Vec<InMemDicomObject>| {
-        InMemElement::new(tag, VR::SQ, Value::Sequence(DataSetSequence::from(items)))
-    };
-    let mut base = parse(&files[0].1);
-    let mut words = Vec::new();
-    let mut frames = Vec::new();
-    for (_, bytes) in files {
-        let o = parse(bytes);
-        words.extend_from_slice(o.element(tags::PIXEL_DATA).unwrap().uint16_slice().unwrap());
-        let position = item(vec![
-            o.element(tags::IMAGE_POSITION_PATIENT).unwrap().clone(),
-        ]);
-        frames.push(item(vec![sequence(
-            tags::PLANE_POSITION_SEQUENCE,
-            vec![position],
-        )]));
-    }
-    let moved = |base: &mut dicom::object::DefaultDicomObject, tags: &[Tag]| {
-        item(
-            tags.iter()
-                .map(|&t| base.take_element(t).unwrap())
-                .collect(),
-        )
-    };
-    base.remove_element(tags::IMAGE_POSITION_PATIENT);
-    let orientation = moved(&mut base, &[tags::IMAGE_ORIENTATION_PATIENT]);
-    let measures = moved(&mut base, &[tags::PIXEL_SPACING, tags::SLICE_THICKNESS]);
-    let values = moved(
-        &mut base,
-        &[
-            tags::RESCALE_SLOPE,
-            tags::RESCALE_INTERCEPT,
-            tags::RESCALE_TYPE,
-        ],
-    );
-    let shared = item(vec![
-        sequence(tags::PLANE_ORIENTATION_SEQUENCE, vec![orientation]),
-        sequence(tags::PIXEL_MEASURES_SEQUENCE, vec![measures]),
-        sequence(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, vec![values]),
-    ]);
-    base.put(sequence(
-        tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
-        vec![shared],
-    ));
-    base.put(DataElement::new(
-        tags::NUMBER_OF_FRAMES,
-        VR::IS,
-        PrimitiveValue::from(frames.len().to_string()),
-    ));
-    base.put(sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frames));
-    base.put(DataElement::new(
-        tags::PIXEL_DATA,
-        VR::OW,
-        PrimitiveValue::U16(words.into_iter().collect()),
-    ));
-    bytes_of(&base)
-}
-
-/// The file as RLE Lossless, with literal runs only, and the first `keep` samples of the low bytes.
-fn as_rle(bytes: &[u8], keep: usize) -> Vec<u8> {
-    use dicom::core::value::{PixelFragmentSequence, Value};
-    use dicom::object::FileMetaTableBuilder;
-    use dicom::object::mem::InMemElement;
-    let o = parse(bytes);
-    let words = o
-        .element(tags::PIXEL_DATA)
-        .unwrap()
-        .uint16_slice()
-        .unwrap()
-        .to_vec();
-    let pack = |plane: Vec<u8>| -> Vec<u8> {
-        let mut out: Vec<u8> = plane
-            .chunks(128)
-            .flat_map(|c| [&[(c.len() - 1) as u8], c].concat())
+#[test]
+fn jpeg_and_jpeg_2000_frames_are_decoded_to_the_last_bit() {
+    for (syntax, frame) in [
+        ("1.2.840.10008.1.2.4.90", jpeg_2000()),
+        ("1.2.840.10008.1.2.4.70", jpeg_lossless()),
+    ] {
+        let files: Files = series()
+            .iter()
+            .map(|(n, b)| (n.clone(), as_coded(b, syntax, frame.clone())))
             .collect();
-        if out.len() % 2 == 1 {
-            out.push(0);
+        let v = load(&files).unwrap();
+        assert_eq!(
+            v.voxels(),
+            &Voxels::U16(coded_samples().repeat(6)),
+            "{syntax}"
+        );
+        let Source::Dicom(source) = v.source() else {
+            panic!("DICOM")
+        };
+        assert!(!source.lossy);
+        // A frame of another size than the file says, and a frame cut short.
+        for (bad, reason) in [
+            (
+                with_u16(&as_coded(&files[0].1, syntax, frame.clone()), tags::ROWS, 9),
+                "9x7 pixels inside, 9x9 declared",
+            ),
+            (
+                as_coded(&files[0].1, syntax, frame[..frame.len() / 3].to_vec()),
+                "do not decode",
+            ),
+        ] {
+            let message = refusal(&vec![("bad".to_owned(), bad)]);
+            assert!(message.contains(reason), "{reason} in {message}");
         }
-        out
-    };
-    let high = pack(words.iter().map(|w| (w >> 8) as u8).collect());
-    let low = pack(words[..keep].iter().map(|w| *w as u8).collect());
-    let mut frame = vec![0; 64];
-    for (i, v) in [2, 64, 64 + high.len() as u32].iter().enumerate() {
-        frame[4 * i..4 * i + 4].copy_from_slice(&v.to_le_bytes());
     }
-    frame.extend(high);
-    frame.extend(low);
-    let mut inner = o.into_inner();
-    let fragments = PixelFragmentSequence::new_fragments(vec![frame]);
-    inner.put(InMemElement::new(
-        tags::PIXEL_DATA,
-        VR::OB,
-        Value::PixelSequence(fragments),
-    ));
-    bytes_of(
-        &inner
-            .with_meta(FileMetaTableBuilder::new().transfer_syntax("1.2.840.10008.1.2.5"))
-            .unwrap(),
-    )
+    let files: Files = series()
+        .iter()
+        .map(|(n, b)| {
+            (
+                n.clone(),
+                with_u16(
+                    &as_coded(b, "1.2.840.10008.1.2.4.90", jpeg_2000_signed()),
+                    tags::PIXEL_REPRESENTATION,
+                    1,
+                ),
+            )
+        })
+        .collect();
+    let signed: Vec<i16> = coded_samples()
+        .iter()
+        .map(|&v| (i32::from(v) - 32768) as i16)
+        .collect();
+    assert_eq!(
+        load(&files).unwrap().voxels(),
+        &Voxels::I16(signed.repeat(6))
+    );
 }
 
-/// The file as Deflated Explicit VR Little Endian, with `zeros` bytes after the data set.
-fn as_deflated(bytes: &[u8], zeros: usize) -> Vec<u8> {
-    use std::io::Write;
-    let mut data_set = Vec::new();
-    let o = parse(bytes);
-    o.write_dataset(&mut data_set).unwrap();
-    data_set.resize(data_set.len() + zeros, 0);
-    let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
-    deflate.write_all(&data_set).unwrap();
-    let mut out = vec![0; 128];
-    out.extend(b"DICM");
-    // A meta group with nothing but the transfer syntax is enough for the reader.
-    out.extend([2, 0, 0x10, 0, b'U', b'I', 22, 0]);
-    out.extend(b"1.2.840.10008.1.2.1.99");
-    out.extend(deflate.finish().unwrap());
-    out
+#[test]
+fn a_lossy_past_is_remembered() {
+    let (files, _) = changed(&series(), 1, |b| {
+        with_text(b, tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "01")
+    });
+    let v = load(&files).unwrap();
+    let Source::Dicom(source) = v.source() else {
+        panic!("DICOM")
+    };
+    assert!(source.lossy);
+}
+
+#[test]
+fn unknown_sequences_are_stepped_over_and_count_as_identifying() {
+    // (0029,1010) UN of undefined length: inside, VRs are implicit, whatever the file's transfer syntax.
+    let unknown = [
+        &b"\x29\x00\x10\x10UN\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"[..],
+        b"\x10\x00\x10\x00\x06\0\0\0Hidden\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0",
+    ]
+    .concat();
+    let truth = load(&series()).unwrap();
+    let files: Files = series()
+        .iter()
+        .map(|(n, b)| {
+            let at = b
+                .windows(6)
+                .position(|w| w == b"\xe0\x7f\x10\x00OW")
+                .unwrap();
+            (n.clone(), [&b[..at], &unknown, &b[at..]].concat())
+        })
+        .collect();
+    assert_eq!(load(&files).unwrap().voxels(), truth.voxels());
+    let found = swarm_imaging::deid::is_identified("x", &files[0].1, &Default::default()).unwrap();
+    assert!(found.contains(&"(0029,1010)".to_owned()), "{found:?}");
+    let clean =
+        swarm_imaging::deidentify(&files, &mut Default::default(), false, &Default::default())
+            .unwrap();
+    assert!(!clean[0].1.windows(6).any(|w| w == b"Hidden"));
 }

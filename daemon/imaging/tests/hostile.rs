@@ -2,7 +2,10 @@
 
 mod common;
 
-use common::{Files, Random, gzip, nifti, volume};
+use common::{
+    Files, Random, as_coded, as_enhanced, as_plain, as_rle, gzip, jpeg_2000, jpeg_lossless, nifti,
+    volume,
+};
 use swarm_imaging::deid::is_identified;
 use swarm_imaging::nifti::scrub;
 use swarm_imaging::{Limits, LoadOptions, SeriesSpec, UidMap, deidentify, load, write_series};
@@ -110,21 +113,35 @@ fn damaged_dicom_files_are_read_or_refused() {
         intercept: -1000.0,
         ..SeriesSpec::default()
     };
-    let whole = write_series(&volume(), &spec).unwrap();
-    let pixels = whole[0].1.len() - 126;
+    let plain = write_series(&volume(), &spec).unwrap();
+    let each = |change: &dyn Fn(&[u8]) -> Vec<u8>| -> Files {
+        plain.iter().map(|(n, b)| (n.clone(), change(b))).collect()
+    };
+    // One series in every encoding that is read here, so that every decoder gets its share.
+    let encodings = [
+        plain.clone(),
+        each(&|b| as_plain(b, "1.2.840.10008.1.2")),
+        each(&|b| as_plain(b, "1.2.840.10008.1.2.2")),
+        each(&|b| as_rle(b, 63)),
+        each(&|b| as_coded(b, "1.2.840.10008.1.2.4.90", jpeg_2000())),
+        each(&|b| as_coded(b, "1.2.840.10008.1.2.4.70", jpeg_lossless())),
+        vec![("enhanced".to_owned(), as_enhanced(&plain))],
+    ];
     let (mut read, mut refused, mut cleaned) = (0, 0, 0);
     for seed in 0..6000 {
         let mut random = Random(seed);
-        let mut files: Files = whole[..3 + random.below(4)].to_vec();
+        let whole = &encodings[random.below(encodings.len())];
+        let mut files: Files = whole[..whole.len().min(3 + random.below(4))].to_vec();
         let victim = random.below(files.len());
-        if random.below(4) == 0 {
+        if random.below(2) == 0 {
             let bytes = &mut files[victim].1;
             let end = bytes.len();
             damage(bytes, end, &mut random);
         } else {
             // Keep the magic, aim at the elements.
             let mut tail = files[victim].1.split_off(132);
-            damage(&mut tail, pixels - 132, &mut random);
+            let end = tail.len().saturating_sub(126);
+            damage(&mut tail, end, &mut random);
             files[victim].1.extend(tail);
         }
         let _ = is_identified("scan", &files[victim].1, &tight().limits);

@@ -83,17 +83,18 @@ pub fn deidentify(
 /// # Errors
 /// [`DicomError`] for a file that cannot be read.
 pub fn is_identified(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<String>, DicomError> {
-    Ok(identifying(&DicomFile::parse(name, bytes, limits)?.object))
+    Ok(identifying(&DicomFile::parse(name, bytes, limits)?))
 }
 
-/// As [`is_identified`], for a parsed data set. An element counts when the table would remove or empty it and it has a
+/// As [`is_identified`], for a parsed file. An element counts when the table would remove or empty it and it has a
 /// value; so does a missing mark that the identity was removed.
-pub(crate) fn identifying(object: &InMemDicomObject) -> Vec<String> {
+pub(crate) fn identifying(file: &DicomFile) -> Vec<String> {
     let mut found = Vec::new();
-    if crate::dicom::text(object, tags::PATIENT_IDENTITY_REMOVED).as_deref() != Some("YES") {
+    if file.text(tags::PATIENT_IDENTITY_REMOVED).as_deref() != Some("YES") {
         found.push(tag_name(tags::PATIENT_IDENTITY_REMOVED));
     }
-    collect(object, &mut found);
+    collect(&file.object, &mut found);
+    found.extend(file.cut.iter().map(|&tag| tag_name(tag)));
     found
 }
 

@@ -3,13 +3,16 @@
 use super::walk::{Encoding, Walker};
 use super::{DicomError, InFile};
 use crate::limits::Limits;
-use dicom::core::Tag;
+use dicom::core::value::{PrimitiveValue, Value};
+use dicom::core::{Tag, VR};
 use dicom::dictionary_std::{tags, uids};
 use dicom::encoding::TransferSyntaxIndex;
 use dicom::object::{DefaultDicomObject, FileMetaTableBuilder, InMemDicomObject};
 use dicom::transfer_syntax::{TransferSyntaxRegistry, entries};
 use flate2::bufread::DeflateDecoder;
+use std::borrow::Cow;
 use std::io::Read;
+use std::ops::Range;
 
 /// Bytes before the magic word.
 const PREAMBLE_BYTES: usize = 128;
@@ -25,6 +28,8 @@ pub(crate) enum Codec {
     Rle,
     /// JPEG baseline, extended or lossless (ISO 10918-1).
     Jpeg,
+    /// JPEG 2000 (ISO 15444-1).
+    Jpeg2000,
 }
 
 /// A parsed file.
@@ -37,6 +42,8 @@ pub(crate) struct DicomFile {
     pub codec: Codec,
     pub big_endian: bool,
     pub object: InMemDicomObject,
+    /// Sequences of unknown type that are not in `object`.
+    pub cut: Vec<Tag>,
 }
 
 /// Whether `bytes` begin like a DICOM file: the word `DICM` after 128 bytes.
@@ -90,6 +97,7 @@ fn judge(syntax: &str) -> Result<(Encoding, Codec), DicomError> {
         | uids::JPEG_EXTENDED12_BIT
         | uids::JPEG_LOSSLESS
         | uids::JPEG_LOSSLESS_SV1 => (explicit, Codec::Jpeg),
+        uids::JPEG2000_LOSSLESS | uids::JPEG2000 => (explicit, Codec::Jpeg2000),
         _ => {
             let known = TransferSyntaxRegistry.get(syntax);
             let name = known.map_or("unknown", |ts| ts.name()).to_owned();
@@ -136,7 +144,11 @@ impl DicomFile {
         } else {
             &bytes[start..]
         };
-        Walker::new(data_set, 0, encoding).data_set(data_set.len(), false, 0)?;
+        let mut walker = Walker::new(data_set, 0, encoding);
+        walker.data_set(data_set.len(), false, 0)?;
+        let cuts = walker.cuts;
+        let data_set = without(data_set, &cuts);
+        let data_set = &data_set[..];
 
         let object = match (encoding.explicit, encoding.big_endian) {
             (false, _) => InMemDicomObject::read_dataset_with_ts(
@@ -159,6 +171,7 @@ impl DicomFile {
             codec,
             big_endian: encoding.big_endian,
             object,
+            cut: cuts.into_iter().map(|(_, tag)| tag).collect(),
         })
     }
 
@@ -168,9 +181,32 @@ impl DicomFile {
     }
 }
 
-/// The text of an element, without padding; `None` when it is missing or empty.
+/// `bytes` without the ranges of `cuts`, which are in order and do not overlap.
+fn without<'a>(bytes: &'a [u8], cuts: &[(Range<usize>, Tag)]) -> Cow<'a, [u8]> {
+    if cuts.is_empty() {
+        return Cow::Borrowed(bytes);
+    }
+    let mut kept = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    for (range, _) in cuts {
+        kept.extend_from_slice(&bytes[at..range.start]);
+        at = range.end;
+    }
+    kept.extend_from_slice(&bytes[at..]);
+    Cow::Owned(kept)
+}
+
+/// The text of an element, without padding, several values joined by `\`; `None` when it is missing or empty.
 pub(crate) fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
-    let value = object.get(tag)?.to_str().ok()?;
+    let element = object.get(tag)?;
+    let value = match element.value() {
+        // A file that went through software without a dictionary says UN: the text is there as bytes.
+        Value::Primitive(PrimitiveValue::U8(bytes)) if element.vr() == VR::UN => {
+            String::from_utf8_lossy(bytes)
+        }
+        Value::Primitive(value) => value.to_str(),
+        _ => return None,
+    };
     let trimmed = value.trim_matches(['\0', ' ']);
     (!trimmed.is_empty()).then(|| trimmed.to_owned())
 }

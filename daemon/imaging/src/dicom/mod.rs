@@ -1,9 +1,10 @@
 //! DICOM series (single-frame or enhanced multi-frame) to a volume with geometry.
 //!
 //! `walk` judges a file's structure, `file` parses it, `slice` reads what one frame says about itself, `geometry` puts
-//! the slices in order or says which of them do not fit, `pixels` (with `rle`) decodes, `series` joins all of it.
+//! the slices in order or says which of them do not fit, `pixels` (with `rle` and `codecs`) decodes, `series` joins all of it.
 //! [`write_series`] makes series for demonstrations and tests.
 
+mod codecs;
 mod error;
 mod file;
 mod geometry;
@@ -17,7 +18,7 @@ mod walk;
 pub(crate) use error::InFile;
 pub use error::{DicomError, Names, SeriesEntry};
 pub use file::looks_like_dicom;
-pub(crate) use file::{DicomFile, text, write};
+pub(crate) use file::{DicomFile, write};
 pub(crate) use series::read;
 pub use series::{SeriesSource, SliceRef};
 pub use synth::{FakePatient, SeriesSpec, write_series};

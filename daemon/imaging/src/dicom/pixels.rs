@@ -2,11 +2,10 @@
 
 use super::file::{Codec, DicomFile};
 use super::slice::Layout;
-use super::{DicomError, rle};
+use super::{DicomError, codecs, rle};
 use crate::volume::Voxels;
 use dicom::core::value::{PrimitiveValue, Value};
 use dicom::dictionary_std::tags;
-use jpeg_decoder::{Decoder, PixelFormat};
 use std::borrow::Cow;
 
 /// The samples of frame `frame` (from 0), in the type that BitsAllocated and PixelRepresentation name.
@@ -28,24 +27,29 @@ pub(super) fn decode(
         (Codec::Native, Value::Primitive(value)) => {
             native(value, file.big_endian, width, pixels, frame)?
         }
-        (codec @ (Codec::Rle | Codec::Jpeg), Value::PixelSequence(sequence)) => {
-            let frame_bytes = fragments(
+        (codec, Value::PixelSequence(sequence)) => {
+            let coded = fragments(
                 sequence.fragments(),
                 sequence.offset_table(),
                 layout.frames,
                 frame,
             )?;
-            let name = if codec == Codec::Rle { "RLE" } else { "JPEG" };
-            let decoded = match codec {
-                Codec::Rle => rle::decode(&frame_bytes, pixels, width),
-                _ => jpeg(&frame_bytes, layout, width),
+            let size = (layout.columns, layout.rows);
+            let (name, decoded) = match codec {
+                Codec::Native => {
+                    return Err(DicomError::Structure {
+                        element: "PixelData".into(),
+                    });
+                }
+                Codec::Rle => ("RLE", rle::decode(&coded, pixels, width)),
+                Codec::Jpeg => ("JPEG", codecs::jpeg(&coded, size, width)),
+                Codec::Jpeg2000 => ("JPEG 2000", codecs::jpeg_2000(&coded, size, width)),
             };
-            let decoded = decoded.map_err(|reason| DicomError::Decode {
+            Cow::Owned(decoded.map_err(|reason| DicomError::Decode {
                 codec: name,
                 frame: frame + 1,
                 reason,
-            })?;
-            Cow::Owned(decoded)
+            })?)
         }
         _ => {
             return Err(DicomError::Structure {
@@ -163,43 +167,6 @@ fn fragments<'a>(
         Err(missing())
     } else {
         Ok(Cow::Owned(bytes))
-    }
-}
-
-/// One JPEG frame as little-endian samples of `width` bytes.
-fn jpeg(frame: &[u8], layout: &Layout, width: usize) -> Result<Vec<u8>, String> {
-    let pixels = usize::from(layout.rows) * usize::from(layout.columns);
-    let mut decoder = Decoder::new(frame);
-    decoder.set_max_decoding_buffer_size(pixels * 2);
-    decoder.read_info().map_err(|e| e.to_string())?;
-    let info = decoder.info().ok_or("no image in the stream")?;
-    if (info.height, info.width) != (layout.rows, layout.columns) {
-        return Err(format!(
-            "{}x{} pixels inside, {}x{} declared",
-            info.width, info.height, layout.columns, layout.rows
-        ));
-    }
-    let data = decoder.decode().map_err(|e| e.to_string())?;
-    let samples: Vec<u16> = match info.pixel_format {
-        PixelFormat::L8 => data.iter().map(|&b| b.into()).collect(),
-        PixelFormat::L16 => data
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(|c| u16::from_ne_bytes(*c))
-            .collect(),
-        other => return Err(format!("{other:?} pixels in a grey image")),
-    };
-    if samples.len() != pixels {
-        return Err(format!(
-            "{} pixels decoded, {pixels} declared",
-            samples.len()
-        ));
-    }
-    match width {
-        1 if info.pixel_format == PixelFormat::L8 => Ok(data),
-        2 => Ok(samples.iter().flat_map(|s| s.to_le_bytes()).collect()),
-        _ => Err("the precision of the stream does not fit BitsAllocated".into()),
     }
 }
 

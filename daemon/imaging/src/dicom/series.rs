@@ -29,6 +29,8 @@ pub struct SeriesSource {
     pub frame_of_reference_uid: Option<String>,
     /// SOPClassUID.
     pub class_uid: String,
+    /// Whether the pixels went through a lossy compression at any time, as far as the files say.
+    pub lossy: bool,
     /// The slices in the order of the volume's z axis.
     pub slices: Vec<SliceRef>,
 }
@@ -54,7 +56,7 @@ pub(crate) fn read(
         .collect::<Result<_, _>>()?;
     if options.refuse_identified {
         for file in &parsed {
-            let elements = crate::deid::identifying(&file.object);
+            let elements = crate::deid::identifying(file);
             if !elements.is_empty() {
                 return Err(DicomError::Identified {
                     file: file.name.clone(),
@@ -233,6 +235,7 @@ fn source(files: &[DicomFile], slices: &[Slice]) -> Result<SeriesSource, DicomEr
         series_uid: need(&files[0], tags::SERIES_INSTANCE_UID)?,
         frame_of_reference_uid,
         class_uid: need(&files[0], tags::SOP_CLASS_UID)?,
+        lossy: files.iter().any(is_lossy),
         slices: slices
             .iter()
             .map(|s| {
@@ -244,4 +247,13 @@ fn source(files: &[DicomFile], slices: &[Slice]) -> Result<SeriesSource, DicomEr
             })
             .collect::<Result<_, DicomError>>()?,
     })
+}
+
+/// By the attribute that says so, or by a transfer syntax that cannot be anything else.
+fn is_lossy(file: &DicomFile) -> bool {
+    file.text(tags::LOSSY_IMAGE_COMPRESSION).as_deref() == Some("01")
+        || matches!(
+            &file.syntax[..],
+            uids::JPEG_BASELINE8_BIT | uids::JPEG_EXTENDED12_BIT
+        )
 }

@@ -1,10 +1,10 @@
 //! What one frame says about itself: its place, its size, how its samples are stored.
 
-use super::file::DicomFile;
+use super::file::{DicomFile, text};
 use super::{DicomError, tag_name};
 use crate::affine::{Vec3, cross, dot, norm};
 use crate::volume::Rescale;
-use dicom::core::Tag;
+use dicom::core::{Tag, VR};
 use dicom::dictionary_std::tags;
 use dicom::object::InMemDicomObject;
 
@@ -215,44 +215,34 @@ fn numbers<const N: usize>(
     sources: &[&InMemDicomObject],
     tag: Tag,
 ) -> Result<Option<[f64; N]>, DicomError> {
-    for object in sources {
-        let Some(element) = object.get(tag) else {
-            continue;
-        };
-        let text = element
-            .to_str()
-            .map(|s| s.trim_matches(['\0', ' ']).to_owned())
-            .unwrap_or_default();
-        if text.is_empty() {
-            continue;
-        }
-        let values = element.to_multi_float64().ok();
-        let values: Option<[f64; N]> = values.and_then(|v| v.get(..N)?.try_into().ok());
-        return match values {
-            Some(v) if v.iter().all(|x| x.is_finite()) => Ok(Some(v)),
-            _ => Err(value_error(
-                tag,
-                text,
-                "not the finite numbers that belong here",
-            )),
-        };
+    let Some(text) = sources.iter().find_map(|object| text(object, tag)) else {
+        return Ok(None);
+    };
+    let values: Option<Vec<f64>> = text
+        .split('\\')
+        .map(|part| part.trim().parse().ok())
+        .collect();
+    let values: Option<[f64; N]> = values.and_then(|v| v.get(..N)?.try_into().ok());
+    match values {
+        Some(v) if v.iter().all(|x| x.is_finite()) => Ok(Some(v)),
+        _ => Err(value_error(
+            tag,
+            text,
+            "not the finite numbers that belong here",
+        )),
     }
-    Ok(None)
 }
 
 fn integer(object: &InMemDicomObject, tag: Tag) -> Result<Option<u32>, DicomError> {
-    let Some(element) = object.get(tag) else {
+    let Some(text) = text(object, tag) else {
         return Ok(None);
     };
-    let text = element
-        .to_str()
-        .map(|s| s.trim_matches(['\0', ' ']).to_owned())
-        .unwrap_or_default();
-    if text.is_empty() {
-        return Ok(None);
+    // Two bytes of an unknown type could be a number or its decimal digits.
+    if object.get(tag).is_some_and(|e| e.vr() == VR::UN) {
+        return Err(value_error(tag, text, "its type was lost (VR UN)"));
     }
-    element
-        .to_int::<u32>()
+    let value = text.parse();
+    value
         .map(Some)
         .map_err(|_| value_error(tag, text, "not a whole number that belongs here"))
 }

@@ -2,12 +2,14 @@
 //!
 //! The parser proper believes the lengths it reads and recurses into sequences as deep as they go. This walk reads only
 //! headers, allocates nothing, and refuses what would make the parser allocate more than the file holds, or overflow
-//! its stack. Encoding rules: DICOM PS3.5 section 7.
+//! its stack. It also finds the one encoding that the parser does not know: a sequence of unknown type (UN) and undefined
+//! length is implicit VR inside, whatever surrounds it (PS3.5 6.2.2 note 2), and is cut out. Encoding rules: PS3.5 7.
 
 use super::DicomError;
 use dicom::core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom::core::{Tag, VR};
 use dicom::dictionary_std::{StandardDataDictionary, tags};
+use std::ops::Range;
 
 /// Deepest nesting of sequences. Real files stay under 8.
 const DEPTH_MAX: usize = 16;
@@ -49,6 +51,10 @@ pub(super) struct Walker<'a> {
     pub at: usize,
     encoding: Encoding,
     elements: usize,
+    /// How many enclosing sequences and items have a length of their own.
+    rigid: usize,
+    /// Sequences to cut out before parsing: where they are, and their tags.
+    pub cuts: Vec<(Range<usize>, Tag)>,
 }
 
 impl<'a> Walker<'a> {
@@ -58,6 +64,8 @@ impl<'a> Walker<'a> {
             at,
             encoding,
             elements: 0,
+            rigid: 0,
+            cuts: Vec::new(),
         }
     }
 
@@ -172,6 +180,7 @@ impl<'a> Walker<'a> {
         depth: usize,
     ) -> Result<(), DicomError> {
         while self.at < end {
+            let start = self.at;
             let header = self.header()?;
             if header.tag == ITEM_END && delimited {
                 return Ok(());
@@ -183,6 +192,8 @@ impl<'a> Walker<'a> {
             }
             if header.tag == tags::PIXEL_DATA && header.length == UNDEFINED {
                 self.fragments(end)?;
+            } else if self.encoding.explicit && header.vr == VR::UN && header.length == UNDEFINED {
+                self.unknown_sequence(&header, start, end, depth)?;
             } else if header.vr == VR::SQ || header.length == UNDEFINED {
                 self.sequence(&header, end, depth)?;
             } else {
@@ -199,6 +210,31 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
+    /// Steps over a sequence of unknown type and marks it to be cut out.
+    fn unknown_sequence(
+        &mut self,
+        header: &Header,
+        start: usize,
+        end: usize,
+        depth: usize,
+    ) -> Result<(), DicomError> {
+        if self.rigid > 0 {
+            // Cutting it would falsify the length of what surrounds it.
+            return Err(DicomError::Structure {
+                element: super::tag_name(header.tag),
+            });
+        }
+        let outside = self.encoding;
+        self.encoding = Encoding {
+            explicit: false,
+            big_endian: false,
+        };
+        self.sequence(header, end, depth)?;
+        self.encoding = outside;
+        self.cuts.push((start..self.at, header.tag));
+        Ok(())
+    }
+
     fn sequence(&mut self, header: &Header, end: usize, depth: usize) -> Result<(), DicomError> {
         if depth >= DEPTH_MAX {
             return Err(DicomError::TooDeep {
@@ -207,12 +243,16 @@ impl<'a> Walker<'a> {
             });
         }
         let end = self.inner_end(header, end)?;
+        let rigid = self.rigid + usize::from(header.length != UNDEFINED);
+        self.rigid = rigid;
         while self.at < end {
             let item = self.header()?;
             match item.tag {
                 ITEM => {
                     let item_end = self.inner_end(&item, end)?;
+                    self.rigid = rigid + usize::from(item.length != UNDEFINED);
                     self.data_set(item_end, item.length == UNDEFINED, depth + 1)?;
+                    self.rigid = rigid;
                 }
                 SEQUENCE_END if header.length == UNDEFINED => return Ok(()),
                 tag => {
@@ -229,6 +269,7 @@ impl<'a> Walker<'a> {
                 found: 0,
             });
         }
+        self.rigid = rigid - 1;
         Ok(())
     }
 

@@ -20,8 +20,10 @@ const EXTENDER_BYTES: usize = 4;
 /// The same scan without free text and extensions, compressed if it was. Voxels and geometry are not touched.
 ///
 /// # Errors
-/// [`NiftiError`] when the file is not a NIfTI file within the limits.
+/// [`NiftiError`] when [`read`](super::read) refuses the file.
 pub fn scrub(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, NiftiError> {
+    // A file that no reader takes is not worth sending; and what was read fits the limits.
+    super::read(bytes, limits, true)?;
     let gzip = bytes.starts_with(&[0x1f, 0x8b]);
     let mut plain = Vec::new();
     if gzip {
