@@ -3,13 +3,25 @@
 mod common;
 
 use swarm_imaging::{Affine, LoadOptions, Rescale, Source, Volume, Voxels, load};
-use swarm_inference::Stage;
 use swarm_inference::pipeline::PipelineError;
+use swarm_inference::{Pipeline, Stage};
 
 /// The network reaches 0.934; below this something in the pipeline is wrong.
 const DICE_MIN: f64 = 0.9;
 /// A threshold on the scan must stay this far behind, else the network would not be needed.
 const LEAD_MIN: f64 = 0.05;
+
+fn brain_pipeline() -> Pipeline {
+    Pipeline::load(common::brain_package(), &common::config())
+        .expect("the model passes its golden cases")
+}
+
+/// A scan of the cache: `ch2` is Colin27's head, `ch2bet` its brain.
+fn cached_scan(name: &str) -> Volume {
+    let file = format!("{name}.nii.gz");
+    let bytes = std::fs::read(common::cached(&format!("scan/{file}"))).expect("readable");
+    load(&[(file, bytes)], &LoadOptions::default()).expect("a valid scan")
+}
 
 /// Twice the overlap over the sum of both.
 fn dice(a: impl Iterator<Item = bool>, b: impl Iterator<Item = bool>) -> f64 {
@@ -35,9 +47,9 @@ fn turned(scan: &Volume) -> Volume {
 
 #[test]
 fn finds_the_brain_of_colin27_and_no_threshold_comes_near() {
-    let mut pipeline = common::brain_pipeline();
-    let scan = common::scan("ch2");
-    let brain: Vec<bool> = common::scan("ch2bet")
+    let mut pipeline = brain_pipeline();
+    let scan = cached_scan("ch2");
+    let brain: Vec<bool> = cached_scan("ch2bet")
         .to_f32()
         .iter()
         .map(|&v| v > 0.0)
@@ -130,9 +142,9 @@ fn finds_the_brain_of_colin27_and_no_threshold_comes_near() {
 
 #[test]
 fn a_second_run_gives_the_same_bytes_and_the_self_test_passes() {
-    let mut pipeline = common::brain_pipeline();
+    let mut pipeline = brain_pipeline();
     pipeline.self_test().expect("passes");
-    let scan = common::scan("ch2");
+    let scan = cached_scan("ch2");
     let first = pipeline.run(&scan, &mut |_, _| {}).expect("runs");
     let second = pipeline.run(&scan, &mut |_, _| {}).expect("runs");
     assert_eq!(first.digest(), second.digest());
@@ -140,7 +152,7 @@ fn a_second_run_gives_the_same_bytes_and_the_self_test_passes() {
 
 #[test]
 fn a_scan_of_another_modality_is_refused() {
-    let mut pipeline = common::brain_pipeline();
+    let mut pipeline = brain_pipeline();
     let voxels = Voxels::I16(vec![0; 8]);
     let scan = Volume::new(voxels, Rescale::IDENTITY, [2, 2, 2], Affine::IDENTITY)
         .expect("valid")
@@ -153,8 +165,8 @@ fn a_scan_of_another_modality_is_refused() {
 
 #[test]
 fn voxels_that_are_no_numbers_are_counted_and_do_no_harm() {
-    let mut pipeline = common::brain_pipeline();
-    let scan = common::scan("ch2");
+    let mut pipeline = brain_pipeline();
+    let scan = cached_scan("ch2");
     let clean = pipeline.segment(&scan, &mut |_, _| {}).expect("runs");
     let mut voxels = scan.to_f32();
     // Colin27's corner is air.

@@ -10,18 +10,33 @@ use super::PackageError;
 pub const FILES_MAX: usize = 64;
 /// Most bytes of all files together: ONNX files end at 2 GiB.
 pub const BYTES_MAX: u64 = 2 << 30;
+/// Most files and directories together.
+pub const ENTRIES_MAX: usize = 2 * FILES_MAX;
 /// Deepest nesting of directories.
 pub const DEPTH_MAX: usize = 4;
 
 /// Relative path with `/`, and content.
 pub(super) type Files = Vec<(String, Vec<u8>)>;
 
+#[derive(Default)]
 struct Collector {
     files: Files,
+    entries: usize,
     bytes: u64,
 }
 
 impl Collector {
+    fn count(&mut self) -> Result<(), PackageError> {
+        self.entries += 1;
+        if self.entries > ENTRIES_MAX {
+            return Err(PackageError::TooLarge {
+                what: "entries",
+                max: ENTRIES_MAX as u64,
+            });
+        }
+        Ok(())
+    }
+
     fn add(&mut self, path: &Path, size: u64, mut content: impl Read) -> Result<(), PackageError> {
         let name = checked_name(path)?;
         if self.files.len() == FILES_MAX {
@@ -96,10 +111,7 @@ fn checked_name(path: &Path) -> Result<String, PackageError> {
 }
 
 pub(super) fn from_dir(root: &Path) -> Result<Files, PackageError> {
-    let mut collector = Collector {
-        files: Vec::new(),
-        bytes: 0,
-    };
+    let mut collector = Collector::default();
     let mut open = vec![root.to_path_buf()];
     while let Some(dir) = open.pop() {
         let failed = |source| PackageError::Read {
@@ -107,6 +119,7 @@ pub(super) fn from_dir(root: &Path) -> Result<Files, PackageError> {
             source,
         };
         for entry in fs::read_dir(&dir).map_err(failed)? {
+            collector.count()?;
             let path = entry.map_err(failed)?.path();
             let name = path
                 .strip_prefix(root)
@@ -139,12 +152,10 @@ pub(super) fn from_tar(archive: impl Read) -> Result<Files, PackageError> {
         path: "the archive".to_owned(),
         source,
     };
-    let mut collector = Collector {
-        files: Vec::new(),
-        bytes: 0,
-    };
+    let mut collector = Collector::default();
     let mut archive = tar::Archive::new(archive);
-    for entry in archive.entries().map_err(failed)?.take(2 * FILES_MAX) {
+    for entry in archive.entries().map_err(failed)? {
+        collector.count()?;
         let entry = entry.map_err(failed)?;
         let path = entry.path().map_err(failed)?.into_owned();
         match entry.header().entry_type() {

@@ -272,3 +272,209 @@ fn interface(graph: &Graph, spec: &Spec) -> Result<(), OnnxError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> Spec {
+        toml::from_str(include_str!(
+            "../../../../scripts/model/brain_mri/model.toml"
+        ))
+        .expect("ships valid")
+    }
+
+    fn varint(mut rest: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while rest >= 0x80 {
+            bytes.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        bytes.push(rest as u8);
+        bytes
+    }
+
+    /// A field with bytes.
+    fn bytes(field: usize, content: &[u8]) -> Vec<u8> {
+        [
+            varint(field << 3 | 2),
+            varint(content.len()),
+            content.to_vec(),
+        ]
+        .concat()
+    }
+
+    /// A field with a small number.
+    fn number(field: u8, value: u8) -> Vec<u8> {
+        vec![field << 3, value]
+    }
+
+    fn value(name: &str, element: u8, dims: &[Option<u8>]) -> Vec<u8> {
+        let dims: Vec<u8> = dims
+            .iter()
+            .flat_map(|dim| bytes(1, &dim.map_or(bytes(2, b"n"), |n| number(1, n))))
+            .collect();
+        let tensor = [number(1, element), bytes(2, &dims)].concat();
+        [bytes(1, name.as_bytes()), bytes(2, &bytes(1, &tensor))].concat()
+    }
+
+    const INPUT: [Option<u8>; 5] = [Some(1), Some(1), None, None, None];
+    const OUTPUT: [Option<u8>; 5] = [Some(1), Some(2), None, None, None];
+
+    struct Parts {
+        imports: Vec<u8>,
+        input: Vec<u8>,
+        output: Vec<u8>,
+        more: Vec<u8>,
+    }
+
+    fn parts() -> Parts {
+        Parts {
+            imports: bytes(8, &number(2, 17)),
+            input: value("input", 1, &INPUT),
+            output: value("output", 1, &OUTPUT),
+            more: Vec::new(),
+        }
+    }
+
+    fn checked(parts: &Parts) -> Result<(), OnnxError> {
+        let graph = [
+            bytes(11, &parts.input),
+            bytes(12, &parts.output),
+            parts.more.clone(),
+        ]
+        .concat();
+        check(&[parts.imports.clone(), bytes(7, &graph)].concat(), &spec())
+    }
+
+    #[test]
+    fn a_plain_model_passes() {
+        assert_eq!(checked(&parts()), Ok(()));
+        // Weights listed as inputs, as old files do, are none.
+        let weights = [
+            bytes(11, &value("w", 1, &[Some(3)])),
+            bytes(5, &bytes(8, b"w")),
+        ]
+        .concat();
+        assert_eq!(
+            checked(&Parts {
+                more: weights,
+                ..parts()
+            }),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn external_data_is_refused_wherever_it_hides() {
+        let external = [bytes(8, b"w"), number(14, 1)].concat();
+        let entries = [bytes(8, b"w"), bytes(13, b"")].concat();
+        let attribute = |field, content: &[u8]| bytes(1, &bytes(5, &bytes(field, content)));
+        for more in [
+            bytes(5, &external),
+            bytes(5, &entries),
+            bytes(15, &bytes(1, &external)),
+            attribute(5, &external),
+            attribute(10, &entries),
+            attribute(6, &bytes(5, &external)),
+            attribute(22, &bytes(2, &external)),
+        ] {
+            let result = checked(&Parts { more, ..parts() });
+            assert_eq!(
+                result,
+                Err(OnnxError::External {
+                    name: "w".to_owned()
+                })
+            );
+        }
+        let model = bytes(25, &bytes(7, &bytes(5, &bytes(5, &external))));
+        assert_eq!(
+            check(&model, &spec()),
+            Err(OnnxError::External {
+                name: "w".to_owned()
+            })
+        );
+    }
+
+    #[test]
+    fn foreign_operators_and_opsets_are_refused() {
+        let foreign = |domain: &str| OnnxError::Domain {
+            domain: domain.to_owned(),
+        };
+        let node = bytes(1, &bytes(7, b"com.example"));
+        assert_eq!(
+            checked(&Parts {
+                more: node,
+                ..parts()
+            }),
+            Err(foreign("com.example"))
+        );
+        let import = bytes(8, &[bytes(1, b"x"), number(2, 1)].concat());
+        assert_eq!(
+            checked(&Parts {
+                imports: import,
+                ..parts()
+            }),
+            Err(foreign("x"))
+        );
+        for version in [10, 24, 99] {
+            let imports = bytes(8, &number(2, version));
+            let found = u64::from(version);
+            assert_eq!(
+                checked(&Parts { imports, ..parts() }),
+                Err(OnnxError::Opset { found })
+            );
+        }
+        assert_eq!(
+            checked(&Parts {
+                imports: Vec::new(),
+                ..parts()
+            }),
+            Err(OnnxError::Opset { found: 0 })
+        );
+    }
+
+    #[test]
+    fn an_interface_other_than_promised_is_refused() {
+        let three_channels = [Some(1), Some(3), None, None, None];
+        for wrong in [
+            Parts {
+                input: value("other", 1, &INPUT),
+                ..parts()
+            },
+            Parts {
+                input: value("input", 10, &INPUT),
+                ..parts()
+            },
+            Parts {
+                input: value("input", 1, &INPUT[..4]),
+                ..parts()
+            },
+            Parts {
+                output: value("other", 1, &OUTPUT),
+                ..parts()
+            },
+            Parts {
+                output: value("output", 1, &three_channels),
+                ..parts()
+            },
+            Parts {
+                more: bytes(11, &value("second", 1, &INPUT)),
+                ..parts()
+            },
+        ] {
+            assert!(matches!(checked(&wrong), Err(OnnxError::Interface { .. })));
+        }
+    }
+
+    #[test]
+    fn garbage_and_endless_nesting_are_refused() {
+        assert_eq!(check(b"not a model", &spec()), Err(OnnxError::Malformed));
+        assert_eq!(check(b"", &spec()), Err(OnnxError::Opset { found: 0 }));
+        let mut more = Vec::new();
+        for _ in 0..=DEPTH_MAX {
+            more = bytes(1, &bytes(5, &bytes(6, &more)));
+        }
+        assert_eq!(checked(&Parts { more, ..parts() }), Err(OnnxError::Depth));
+    }
+}

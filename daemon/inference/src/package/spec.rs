@@ -67,8 +67,8 @@ pub struct Output {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "mode", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Window {
-    /// All at once.
-    Whole,
+    /// All at once. (Braces: serde lets a unit variant pass with fields that nobody reads.)
+    Whole {},
     /// MONAI's `sliding_window_inference`.
     Sliding {
         /// Size of the window.

@@ -161,6 +161,12 @@ impl Pipeline {
         for (number, case) in pipeline.package.spec().golden.iter().enumerate() {
             golden::run(pipeline.engine.as_mut(), number, case)?;
         }
+        tracing::info!(
+            model = pipeline.package.spec().name,
+            digest = %pipeline.package.digest(),
+            engine = %pipeline.engine.info(),
+            "model loaded and its golden cases passed"
+        );
         Ok(pipeline)
     }
 

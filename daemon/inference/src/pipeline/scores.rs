@@ -27,7 +27,7 @@ pub(super) fn scores(
         return Err(PipelineError::TooLarge { dims, channels });
     }
     let tensor = match &spec.window {
-        spec::Window::Whole => {
+        spec::Window::Whole {} => {
             let multiple = spec.input.size_multiple;
             if dims.iter().any(|n| n % multiple != 0) {
                 return Err(PipelineError::Size { dims, multiple });

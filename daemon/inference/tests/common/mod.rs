@@ -3,8 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use swarm_imaging::{LoadOptions, Volume, load};
-use swarm_inference::{ModelPackage, Pipeline, PipelineConfig, default_runtime_path};
+use swarm_inference::{ModelPackage, PipelineConfig, default_runtime_path};
 
 pub fn cached(path: &str) -> PathBuf {
     let cache = std::env::var_os("SWARM_CACHE")
@@ -31,15 +30,4 @@ pub fn config() -> PipelineConfig {
 
 pub fn brain_package() -> ModelPackage {
     ModelPackage::from_dir(&cached("models/brain_mri")).expect("set-up makes a valid package")
-}
-
-pub fn brain_pipeline() -> Pipeline {
-    Pipeline::load(brain_package(), &config()).expect("the model passes its golden cases")
-}
-
-/// A scan of the cache: `ch2` is Colin27's head, `ch2bet` its brain.
-pub fn scan(name: &str) -> Volume {
-    let file = format!("{name}.nii.gz");
-    let bytes = std::fs::read(cached(&format!("scan/{file}"))).expect("readable");
-    load(&[(file, bytes)], &LoadOptions::default()).expect("a valid scan")
 }
