@@ -1,1 +1,35 @@
-//! stub
+//! The bee: leases jobs from its queen, runs them, signs what it ran.
+//!
+//! The tasks of a running bee, what starts and what ends them:
+//! - **registration** ([`Bee::run`], once, and again when the queen no longer knows the bee): tells key, recipient,
+//!   device, models; gets back the leases it held before a restart, which are worked on first.
+//! - **heartbeat** (`heartbeat`): every 30 s, and at once when something changed; renews leases, hears which are lost,
+//!   whether the operator approves and wants it to drain. Ends after everything else.
+//! - **self-test** (`health`): a tiny inference whenever the engine has not run for a while. Without one in ten
+//!   minutes the bee is not ready.
+//! - **lease loop** (`run`): long-polls whenever a place is free. Ends with the drain.
+//! - **one task a job** (`job`): fetch, compute, upload, complete. As many as there are places, so that the next input
+//!   comes and the last result goes while the engine computes. Ends with the job, its lease, or the drain's deadline.
+//! - **one thread a computation** (`work`): at most `concurrency`; not a task, because it cannot be interrupted and
+//!   must not hold up the end of the process.
+//!
+//! Plaintext is in memory only, in buffers that are wiped. What is reported about a failure never holds anything of
+//! the scan: files are numbered before anything that could put their names into a message sees them.
+
+mod bee;
+mod config;
+mod device;
+mod error;
+mod health;
+mod heartbeat;
+mod job;
+mod models;
+mod progress;
+mod run;
+mod work;
+
+pub use bee::Bee;
+pub use config::BeeConfig;
+pub use error::BeeError;
+pub use models::Runner;
+pub use work::Failure;

@@ -68,6 +68,16 @@ impl Deref for Files {
     }
 }
 
+impl Files {
+    /// Gives every file another path, by its place. A path may say who a scan is of; messages must not.
+    pub fn rename(&mut self, mut name: impl FnMut(usize) -> String) {
+        for (index, (path, _)) in self.0.iter_mut().enumerate() {
+            path.zeroize();
+            *path = name(index);
+        }
+    }
+}
+
 impl Drop for Files {
     fn drop(&mut self) {
         for (path, bytes) in &mut self.0 {

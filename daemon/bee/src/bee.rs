@@ -1,0 +1,221 @@
+//! A bee and what its tasks share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use alloy::signers::SignerSync;
+use alloy::signers::local::PrivateKeySigner;
+use swarm_client::QueenClient;
+use swarm_host::notify;
+use swarm_store::age::Identity;
+use swarm_types::api::{Approval, Device, RegisterWorker, Registered, recipient_message};
+use swarm_types::eip712::Domain;
+use swarm_types::signature::eip191_message;
+use swarm_types::{Address, Signature65};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::health::Health;
+use crate::models::{self, Models, Runner};
+use crate::{BeeConfig, BeeError, device};
+
+/// A bee, ready to serve.
+pub struct Bee {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What the tasks share.
+pub(crate) struct Inner {
+    pub config: BeeConfig,
+    pub queen: QueenClient,
+    pub signer: PrivateKeySigner,
+    pub identity: Identity,
+    pub device: Device,
+    pub models: Arc<Models>,
+    pub health: Health,
+    /// One permit a computation.
+    pub compute: Arc<Semaphore>,
+    /// One permit a job, from its lease to its end.
+    pub places: Arc<Semaphore>,
+    pub jobs: TaskTracker,
+    held: Mutex<HashMap<String, CancellationToken>>,
+    /// What the queen said last; `None` before the first registration.
+    pub standing: watch::Sender<Option<Standing>>,
+    /// Something happened that the queen should hear before the next heartbeat is due.
+    pub changed: Notify,
+    /// Nothing new is taken from here on.
+    pub drain: CancellationToken,
+    /// What is not done by now is given back.
+    pub give_back: CancellationToken,
+}
+
+/// Where the bee stands with its queen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub approved: bool,
+    /// The operator wants it to drain.
+    pub drain: bool,
+    /// Where executions are signed for.
+    pub domain: Domain,
+}
+
+/// The right to work on one job; ends with the value.
+pub(crate) struct Held {
+    inner: Arc<Inner>,
+    token: String,
+    pub lost: CancellationToken,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.inner.held().remove(&self.token);
+        self.inner.changed.notify_one();
+    }
+}
+
+impl Bee {
+    /// Loads keys and models. The models are proven on their golden cases, which takes a moment.
+    pub fn load(config: BeeConfig) -> Result<Self, BeeError> {
+        refuse_problems(&config)?;
+        let runners = models::load(&config)?;
+        Self::with_runners(config, runners)
+    }
+
+    /// A bee with runners of the caller's: as many of each model as `concurrency` says. Loads the keys.
+    pub fn with_runners(
+        config: BeeConfig,
+        runners: Vec<Box<dyn Runner>>,
+    ) -> Result<Self, BeeError> {
+        refuse_problems(&config)?;
+        let signer = config.key.load().map_err(BeeError::Key)?;
+        let identity = config.identity.load().map_err(BeeError::Key)?;
+        let identity: Identity = identity.parse().map_err(BeeError::Identity)?;
+        let tls = config.tls().map_err(BeeError::Client)?;
+        let queen =
+            QueenClient::new(&config.queen, tls, Some(signer.clone())).map_err(BeeError::Client)?;
+        let inner = Inner {
+            queen,
+            signer,
+            identity,
+            device: device::cpu(config.memory_mib),
+            models: Arc::new(Models::new(runners)),
+            health: Health::new(),
+            compute: Arc::new(Semaphore::new(config.concurrency as usize)),
+            places: Arc::new(Semaphore::new(config.places() as usize)),
+            jobs: TaskTracker::new(),
+            held: Mutex::default(),
+            standing: watch::Sender::new(None),
+            changed: Notify::new(),
+            drain: CancellationToken::new(),
+            give_back: CancellationToken::new(),
+            config,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The address of the bee's key: what the operator approves.
+    pub fn address(&self) -> Address {
+        self.inner.signer.address()
+    }
+}
+
+fn refuse_problems(config: &BeeConfig) -> Result<(), BeeError> {
+    let problems = config.problems();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(BeeError::Config(problems))
+    }
+}
+
+impl Inner {
+    /// Takes the right to work on a lease; `None` when a task has it already.
+    pub fn hold(self: &Arc<Self>, token: &str) -> Option<Held> {
+        let mut held = self.held();
+        if held.contains_key(token) {
+            return None;
+        }
+        let lost = CancellationToken::new();
+        held.insert(token.to_owned(), lost.clone());
+        drop(held);
+        self.changed.notify_one();
+        Some(Held {
+            inner: self.clone(),
+            token: token.to_owned(),
+            lost,
+        })
+    }
+
+    /// The tokens of all leases that are worked on.
+    pub fn tokens(&self) -> Vec<String> {
+        self.held().keys().cloned().collect()
+    }
+
+    /// The queen gave these to somebody else.
+    pub fn lose(&self, tokens: &[String]) {
+        let held = self.held();
+        for token in tokens.iter().filter_map(|token| held.get(token)) {
+            token.cancel();
+        }
+    }
+
+    /// What the queen is told about this bee.
+    pub fn registration(&self) -> Result<RegisterWorker, BeeError> {
+        let recipient = self.identity.recipient().to_string();
+        let digest = eip191_message(recipient_message(&recipient).as_bytes());
+        let signature = self
+            .signer
+            .sign_hash_sync(&digest)
+            .map_err(BeeError::Sign)?;
+        Ok(RegisterWorker {
+            name: self.config.name.clone(),
+            recipient,
+            recipient_signature: Signature65::from(signature),
+            device: self.device.clone(),
+            models: self.models.digests().to_vec(),
+            engines: self.models.engines().to_vec(),
+            concurrency: self.config.places(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            join_code: self.config.join_code.clone(),
+            payee: self.config.payee,
+        })
+    }
+
+    /// Takes what a registration answered.
+    pub fn registered(&self, answer: &Registered) {
+        let approved = answer.approval == Approval::Approved;
+        let domain = Domain::new(answer.chain_id, answer.escrow);
+        self.standing.send_modify(|standing| {
+            let drain = standing.as_ref().is_some_and(|standing| standing.drain);
+            *standing = Some(Standing {
+                approved,
+                drain,
+                domain,
+            });
+        });
+        self.say_standing();
+    }
+
+    /// Says in the log and to the service manager where the bee stands.
+    pub fn say_standing(&self) {
+        let standing = self.standing.borrow().clone();
+        let worker = self.signer.address();
+        let line = match standing {
+            None => "waiting for the queen".to_owned(),
+            Some(Standing {
+                approved: false, ..
+            }) => format!("waits for the operator: swarm bee approve {worker:#x}"),
+            Some(Standing { drain: true, .. }) => "drains, as the operator asked".to_owned(),
+            Some(_) => "takes jobs".to_owned(),
+        };
+        tracing::info!(%worker, queen = self.queen.base_url(), "{line}");
+        notify::status(&line);
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<String, CancellationToken>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

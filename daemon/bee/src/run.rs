@@ -1,0 +1,214 @@
+//! The life of a bee: test, register, adopt, lease, drain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use swarm_host::notify;
+use swarm_types::api::Lease;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+
+use crate::bee::{Bee, Inner};
+use crate::{BeeConfig, BeeError};
+
+/// Pause after the first attempt to reach a queen who is away; it doubles.
+const PAUSE_FIRST: Duration = Duration::from_millis(500);
+/// Longest such pause.
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// Pause after the queen refused a request for work.
+const REFUSED_PAUSE: Duration = Duration::from_secs(5);
+/// How often a bee that may not work looks whether it may now.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Time for giving back what was not done by the drain's deadline.
+const GIVE_BACK_MAX: Duration = Duration::from_secs(8);
+
+impl Bee {
+    /// Loads keys and models, and serves until `shutdown`.
+    pub async fn run(config: BeeConfig, shutdown: CancellationToken) -> Result<(), BeeError> {
+        let load = tokio::task::spawn_blocking(move || Self::load(config));
+        let bee = match load.await {
+            Ok(bee) => bee?,
+            Err(e) => std::panic::resume_unwind(e.into_panic()),
+        };
+        bee.serve(shutdown).await
+    }
+
+    /// Serves until `shutdown`, then finishes what it has, at most until the drain's deadline.
+    pub async fn serve(self, shutdown: CancellationToken) -> Result<(), BeeError> {
+        let inner = self.inner;
+        inner.self_test().await;
+        notify::ready();
+        let _watchdog = notify::watchdog_interval().map(|every| {
+            tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+                loop {
+                    notify::watchdog();
+                    tokio::time::sleep(every).await;
+                }
+            }))
+        });
+        // Cancel-safe: a registration that is cut off is repeated at the next start.
+        let adopted = tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            adopted = inner.register() => adopted?,
+        };
+        inner.adopt(adopted);
+        let end = CancellationToken::new();
+        let heartbeat = tokio::spawn(inner.clone().beat_until(end.clone()));
+        let watched = inner.clone();
+        let health_end = end.clone();
+        let health = tokio::spawn(async move { watched.watch_health(health_end).await });
+        inner.lease_until(&shutdown).await;
+
+        notify::stopping();
+        inner.finish().await;
+        end.cancel();
+        let (heartbeat, health) = tokio::join!(heartbeat, health);
+        for ended in [heartbeat, health] {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a task of the bee ended badly");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Registers, and says so as long as the queen is away. Gives the leases from before a restart.
+    async fn register(self: &Arc<Self>) -> Result<Vec<Lease>, BeeError> {
+        let registration = self.registration()?;
+        let mut pause = PAUSE_FIRST;
+        self.say_standing();
+        loop {
+            match self.queen.register(&registration).await {
+                Ok(answer) => {
+                    self.registered(&answer);
+                    return Ok(answer.leases);
+                }
+                Err(error) if error.is_transient() => {
+                    let queen = self.queen.base_url();
+                    tracing::warn!(queen, %error, ?pause, "the queen is away; trying again");
+                    notify::status(&format!("the queen at {queen} is away"));
+                }
+                Err(error) => return Err(BeeError::Refused(error)),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Works on leases that the bee already holds, each as soon as a place is free.
+    pub(crate) fn adopt(self: &Arc<Self>, leases: Vec<Lease>) {
+        for lease in leases {
+            // Held from now on, so that the first heartbeat renews it.
+            let Some(held) = self.hold(&lease.token) else {
+                continue;
+            };
+            tracing::info!(job = %lease.job_id, "goes on with a job from before the restart");
+            let inner = self.clone();
+            self.jobs.spawn(async move {
+                let place = inner
+                    .places
+                    .clone()
+                    .acquire_owned()
+                    .await
+                    .expect("never closed");
+                inner.work_on(lease, held, place).await;
+            });
+        }
+    }
+
+    /// Takes jobs as long as there are places, until `shutdown`.
+    async fn lease_until(self: &Arc<Self>, shutdown: &CancellationToken) {
+        let mut pause = PAUSE_FIRST;
+        loop {
+            // Cancel-safe: a place that is not taken stays free; a lease whose answer is cut off lapses, or is adopted
+            // at the next start.
+            let taken = tokio::select! {
+                () = shutdown.cancelled() => return,
+                taken = self.take_one() => taken,
+            };
+            match taken {
+                Ok(Some((lease, place))) => {
+                    pause = PAUSE_FIRST;
+                    self.begin(lease, place);
+                }
+                Ok(None) => pause = PAUSE_FIRST,
+                Err(error) => {
+                    let wait = if error.is_transient() {
+                        pause
+                    } else {
+                        REFUSED_PAUSE
+                    };
+                    tracing::warn!(%error, ?wait, "no work from the queen");
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for a free place and for the right to work, then for work.
+    async fn take_one(
+        &self,
+    ) -> Result<Option<(Lease, OwnedSemaphorePermit)>, swarm_client::ClientError> {
+        let place = self
+            .places
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("never closed");
+        while !self.may_work() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        let lease = self.queen.lease(self.config.poll).await?;
+        Ok(lease.map(|lease| (lease, place)))
+    }
+
+    fn may_work(&self) -> bool {
+        let standing = self.standing.borrow();
+        standing.as_ref().is_some_and(|s| s.approved && !s.drain)
+            && self.health.not_ready_reason().is_none()
+    }
+
+    fn begin(self: &Arc<Self>, lease: Lease, place: OwnedSemaphorePermit) {
+        let Some(held) = self.hold(&lease.token) else {
+            tracing::warn!(job = %lease.job_id, "the queen gave a lease twice");
+            return;
+        };
+        let inner = self.clone();
+        self.jobs
+            .spawn(async move { inner.work_on(lease, held, place).await });
+    }
+
+    /// Finishes what it has; gives back what is not done in time.
+    async fn finish(&self) {
+        let deadline = self.config.drain_deadline;
+        self.drain.cancel();
+        self.changed.notify_one();
+        self.jobs.close();
+        let open = self.jobs.len();
+        tracing::info!(open, ?deadline, "drains");
+        notify::status(&format!("drains: {open} jobs to finish"));
+        notify::extend(deadline + GIVE_BACK_MAX);
+        if tokio::time::timeout(deadline, self.jobs.wait())
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        tracing::warn!(
+            open = self.jobs.len(),
+            "the drain's deadline passed; gives back what is not done"
+        );
+        self.give_back.cancel();
+        if tokio::time::timeout(GIVE_BACK_MAX, self.jobs.wait())
+            .await
+            .is_err()
+        {
+            tracing::error!("some leases could not be given back; they lapse by themselves");
+        }
+    }
+}
