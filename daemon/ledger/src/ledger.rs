@@ -176,10 +176,7 @@ impl Ledger {
     }
 
     /// Leaves uncollectable jobs out; answers how many were left out that were not before.
-    pub async fn drop_uncollectable(
-        &self,
-        command: DropUncollectable,
-    ) -> Done<u64, EpochRefusal> {
+    pub async fn drop_uncollectable(&self, command: DropUncollectable) -> Done<u64, EpochRefusal> {
         self.run(command).await
     }
 
@@ -257,7 +254,9 @@ impl Ledger {
 
     /// A page of jobs, newest first; `after` is the last one of the page before.
     pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, LedgerError> {
-        self.readers.read(move |c| sql::jobs::page(c, &filter)).await
+        self.readers
+            .read(move |c| sql::jobs::page(c, &filter))
+            .await
     }
 
     /// The live leases of a worker, for a bee that was restarted.
@@ -272,10 +271,14 @@ impl Ledger {
         self.readers.read(move |c| sql::jobs::why(c, id)).await
     }
 
-    /// A client's account; `None` when nothing is known of it.
-    pub async fn client(&self, client: Address) -> Result<Option<ClientAccount>, LedgerError> {
+    /// A client's account at `now` (Unix seconds); `None` when nothing is known of it.
+    pub async fn client(
+        &self,
+        client: Address,
+        now: u64,
+    ) -> Result<Option<ClientAccount>, LedgerError> {
         self.readers
-            .read(move |c| sql::accounts::client(c, client))
+            .read(move |c| sql::accounts::client(c, client, now))
             .await
     }
 
@@ -292,14 +295,10 @@ impl Ledger {
             .await
     }
 
-    /// Keys that may sign orders for a client at `now`, itself not among them.
-    pub async fn order_signers(
-        &self,
-        client: Address,
-        now: u64,
-    ) -> Result<Vec<Address>, LedgerError> {
+    /// Keys that may sign new orders for a client, itself not among them. A removal counts at once.
+    pub async fn order_signers(&self, client: Address) -> Result<Vec<Address>, LedgerError> {
         self.readers
-            .read(move |c| sql::chain::order_signers(c, client, now))
+            .read(move |c| sql::chain::order_signers(c, client))
             .await
     }
 
@@ -371,11 +370,7 @@ impl Ledger {
     }
 
     /// A client's account on chain by the events up to and including `block`.
-    pub async fn mirror(
-        &self,
-        client: Address,
-        block: u64,
-    ) -> Result<MirrorAccount, LedgerError> {
+    pub async fn mirror(&self, client: Address, block: u64) -> Result<MirrorAccount, LedgerError> {
         self.readers
             .read(move |c| sql::chain::mirror(c, client, block))
             .await

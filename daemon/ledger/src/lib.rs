@@ -12,18 +12,21 @@
 //!   also the feed of events.
 //! - No clock: times are the caller's, in Unix seconds.
 
+mod apply;
+mod backup;
+mod check;
 pub mod commands;
 mod error;
+mod hot;
+pub mod journal;
 mod ledger;
 pub mod limits;
 mod readers;
 pub mod records;
 pub mod refusals;
+mod sql;
+mod state;
 mod writer;
-#[rustfmt::skip]
-#[allow(missing_docs)]
-mod stub;
-use stub::{backup, check, hot, sql};
 
 pub use error::{Cause, CommandError, LedgerError};
 pub use ledger::{JobFilter, Ledger, LedgerConfig};

@@ -674,7 +674,7 @@ pub struct WhyInputs {
 /// Counters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Jobs by state.
+    /// Jobs that are open, by state, and completed ones.
     pub jobs: Vec<(JobState, u64)>,
     /// The open epoch.
     pub open_epoch: u64,

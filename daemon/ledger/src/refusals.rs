@@ -16,7 +16,9 @@ pub enum SubmitRefusal {
         available: MicroUsdc,
     },
     /// The client's cap per epoch would be exceeded.
-    #[error("the client's cap of {cap} an epoch leaves {left}, and the job needs {needed}: raise the cap or wait for the next epoch")]
+    #[error(
+        "the client's cap of {cap} an epoch leaves {left}, and the job needs {needed}: raise the cap or wait for the next epoch"
+    )]
     OverCap {
         /// The fee.
         needed: MicroUsdc,
@@ -145,7 +147,9 @@ pub enum CompleteRefusal {
         deadline: u64,
     },
     /// Completed in the queen's future.
-    #[error("completed at {completed_at}, but the queen's clock says {now}: set the worker's clock")]
+    #[error(
+        "completed at {completed_at}, but the queen's clock says {now}: set the worker's clock"
+    )]
     InFuture {
         /// What the execution says.
         completed_at: u64,

@@ -120,10 +120,7 @@ impl Writer {
     }
 
     /// Queues a command and waits for its durable answer.
-    pub async fn run<C: Command>(
-        &self,
-        command: C,
-    ) -> Result<C::Answer, CommandError<C::Refusal>> {
+    pub async fn run<C: Command>(&self, command: C) -> Result<C::Answer, CommandError<C::Refusal>> {
         let (reply, answer) = oneshot::channel();
         let work = Box::new(Queued {
             command,
@@ -218,7 +215,8 @@ impl Thread {
             self.newest
                 .send_if_modified(|newest| std::mem::replace(newest, seq) != seq);
             if std::mem::take(&mut hot.became_pending) {
-                self.pending.send_modify(|times| *times = times.wrapping_add(1));
+                self.pending
+                    .send_modify(|times| *times = times.wrapping_add(1));
             }
         }
     }

@@ -1,0 +1,244 @@
+//! Taking, keeping and giving back a lease.
+
+use serde::Serialize;
+use swarm_types::{Address, JobId};
+
+use super::cut;
+use crate::commands::{Claim, Fail, Progress, Renew};
+use crate::error::{CommandError, LedgerError};
+use crate::hot::{Held, OpenJob};
+use crate::journal::kind;
+use crate::limits::LEASE_SECONDS_MAX;
+use crate::records::*;
+use crate::refusals::{ClaimRefusal, LeaseRefusal, Never};
+use crate::sql::values::{damaged, job_id, job_key};
+use crate::sql::{jobs, workers};
+use crate::state::job::{after_failure, check_lease, lease_until};
+use crate::writer::{Command, Tx};
+
+#[derive(Serialize)]
+struct Claimed {
+    attempt: u32,
+    client: Address,
+    job: JobId,
+    worker: Address,
+}
+
+#[derive(Serialize)]
+struct Progressed<'a> {
+    client: Address,
+    #[serde(rename = "fractionBps")]
+    fraction_bps: u16,
+    job: JobId,
+    stage: &'a str,
+    worker: Address,
+}
+
+#[derive(Serialize)]
+struct Renewed<'a> {
+    jobs: &'a [JobId],
+    worker: Address,
+}
+
+impl Command for Claim {
+    type Answer = Option<Lease>;
+    type Refusal = ClaimRefusal;
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Lease>, CommandError<ClaimRefusal>> {
+        let refuse = |refusal| Err(CommandError::Refused(refusal));
+        match workers::standing(tx.conn, &self.worker)? {
+            None => return refuse(ClaimRefusal::UnknownWorker(self.worker)),
+            Some(worker) if worker.state != WorkerState::Approved => {
+                return refuse(ClaimRefusal::NotApproved(worker.state));
+            }
+            Some(worker) if worker.draining => return refuse(ClaimRefusal::Draining),
+            Some(_) => {}
+        }
+        let key = match self.job {
+            Some(id) => match self.asked_for(tx, id)? {
+                Ok(key) => key,
+                Err(refusal) => return refuse(refusal),
+            },
+            None => match tx.hot.oldest(&self.models, &self.worker, self.now) {
+                Some(key) => key,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(self.lease(tx, key)?))
+    }
+}
+
+impl Claim {
+    /// The asked-for job's key, if the worker can have it.
+    fn asked_for(&self, tx: &Tx<'_>, id: JobId) -> Result<Result<i64, ClaimRefusal>, LedgerError> {
+        let open = job_key(id).and_then(|key| Some((key, tx.hot.jobs.get(&key)?)));
+        let Some((key, job)) = open else {
+            return Ok(Err(match jobs::get(tx.conn, id)? {
+                Some(job) => ClaimRefusal::NotPending {
+                    job: id,
+                    state: job.state,
+                },
+                None => ClaimRefusal::UnknownJob(id),
+            }));
+        };
+        Ok(if job.state != JobState::Pending {
+            Err(ClaimRefusal::NotPending {
+                job: id,
+                state: job.state,
+            })
+        } else if self.now >= job.deadline {
+            Err(ClaimRefusal::NotPending {
+                job: id,
+                state: JobState::Expired,
+            })
+        } else if !self.models.contains(&job.model) || !job.readable_by(&self.worker) {
+            Err(ClaimRefusal::NotEligible(id))
+        } else {
+            Ok(key)
+        })
+    }
+
+    fn lease(&self, tx: &mut Tx<'_>, key: i64) -> Result<Lease, LedgerError> {
+        // The journal's numbers only grow, so a later lease has a greater token.
+        let token = LeaseToken(tx.next_seq());
+        let job = tx
+            .hot
+            .jobs
+            .get_mut(&key)
+            .ok_or_else(|| damaged(format!("job {key} is not open")))?;
+        let held = Held {
+            worker: self.worker,
+            token,
+            expires_at: lease_until(self.now, self.lease_seconds, job.deadline),
+        };
+        job.attempts += 1;
+        job.state = JobState::Claimed;
+        job.lease = Some(held);
+        let (attempt, model, client) = (job.attempts, job.model, job.client);
+        tx.hot.unqueue(&model, key);
+        jobs::claim(tx.conn, key, &held, attempt, self.now)?;
+        let body = Claimed {
+            attempt,
+            client,
+            job: job_id(key),
+            worker: self.worker,
+        };
+        tx.job_event(self.now, kind::JOB_CLAIMED, key, &client, false, &body)?;
+        Ok(Lease {
+            job: jobs::by_key(tx.conn, key)?,
+            token,
+            expires_at: held.expires_at,
+            attempt,
+        })
+    }
+}
+
+/// The key of the job whose current, live lease this is, or why it is not.
+pub(super) fn current(
+    tx: &Tx<'_>,
+    lease: LeaseRef,
+    worker: &Address,
+    now: u64,
+) -> Result<Result<i64, LeaseRefusal>, LedgerError> {
+    let open = job_key(lease.job).and_then(|key| Some((key, tx.hot.jobs.get(&key)?)));
+    let Some((key, job)) = open else {
+        return Ok(Err(match jobs::get(tx.conn, lease.job)? {
+            Some(job) => LeaseRefusal::Ended {
+                job: job.id,
+                state: job.state,
+            },
+            None => LeaseRefusal::UnknownJob(lease.job),
+        }));
+    };
+    Ok(check_lease(lease.job, job, worker, lease.token, now).map(|()| key))
+}
+
+/// Lengthens a lease in memory; answers its new end.
+fn lengthen(job: &mut OpenJob, now: u64, lease_seconds: u64) -> u64 {
+    let until = lease_until(now, lease_seconds.min(LEASE_SECONDS_MAX), job.deadline);
+    match &mut job.lease {
+        // A renewal never shortens what was promised.
+        Some(held) => {
+            held.expires_at = held.expires_at.max(until);
+            held.expires_at
+        }
+        None => until,
+    }
+}
+
+impl Command for Renew {
+    type Answer = Vec<Result<u64, LeaseRefusal>>;
+    type Refusal = Never;
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, CommandError<Never>> {
+        let mut answers = Vec::with_capacity(self.leases.len());
+        let mut renewed = Vec::new();
+        for lease in &self.leases {
+            let answer = match current(tx, *lease, &self.worker, self.now)? {
+                Ok(key) => {
+                    let job = tx.hot.jobs.get_mut(&key);
+                    let job = job.ok_or_else(|| damaged(format!("job {key} is not open")))?;
+                    let until = lengthen(job, self.now, self.lease_seconds);
+                    jobs::renew(tx.conn, key, until)?;
+                    renewed.push(lease.job);
+                    Ok(until)
+                }
+                Err(refusal) => Err(refusal),
+            };
+            answers.push(answer);
+        }
+        if !renewed.is_empty() {
+            let body = Renewed {
+                jobs: &renewed,
+                worker: self.worker,
+            };
+            tx.journal(self.now, kind::LEASES_RENEWED, &body)?;
+        }
+        Ok(answers)
+    }
+}
+
+impl Command for Progress {
+    type Answer = u64;
+    type Refusal = LeaseRefusal;
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<u64, CommandError<LeaseRefusal>> {
+        let key =
+            current(tx, self.lease, &self.worker, self.now)?.map_err(CommandError::Refused)?;
+        let job = tx.hot.jobs.get_mut(&key);
+        let job = job.ok_or_else(|| damaged(format!("job {key} is not open")))?;
+        job.state = JobState::Processing;
+        let until = lengthen(job, self.now, self.lease_seconds);
+        let client = job.client;
+        let stage = cut(&self.stage);
+        let fraction_bps = self.fraction_bps.min(10_000);
+        jobs::progress(tx.conn, key, stage, fraction_bps, until)?;
+        let body = Progressed {
+            client,
+            fraction_bps,
+            job: self.lease.job,
+            stage,
+            worker: self.worker,
+        };
+        tx.job_event(self.now, kind::JOB_PROGRESS, key, &client, false, &body)?;
+        Ok(until)
+    }
+}
+
+impl Command for Fail {
+    type Answer = Failed;
+    type Refusal = LeaseRefusal;
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Failed, CommandError<LeaseRefusal>> {
+        let key =
+            current(tx, self.lease, &self.worker, self.now)?.map_err(CommandError::Refused)?;
+        let job = &tx.hot.jobs[&key];
+        let (state, attempts) = (after_failure(job, self.retryable, self.now), job.attempts);
+        tx.give_back(key, state, &self.reason, self.now)?;
+        Ok(Failed {
+            job: self.lease.job,
+            state,
+            attempts,
+        })
+    }
+}

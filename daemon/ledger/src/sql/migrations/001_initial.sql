@@ -1,0 +1,381 @@
+-- Amounts are µUSDC below 2^63; times are Unix seconds; a job's key is its epoch of submission * 2^32 + number.
+
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Money -----------------------------------------------------------------------------------------
+
+-- balance = posted credits - posted debits; the balances of all accounts sum to zero.
+-- escrow: the outside world (minus what the escrow holds); client: what a client may spend;
+-- clearing: fees of an epoch's jobs until its window closes; payee: pay that is final, not claimed.
+CREATE TABLE accounts (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('escrow', 'client', 'clearing', 'payee')),
+    owner BLOB NOT NULL,
+    balance INTEGER NOT NULL DEFAULT 0,
+    reserved INTEGER NOT NULL DEFAULT 0 CHECK (reserved >= 0),
+    created_at INTEGER NOT NULL,
+    UNIQUE (kind, owner)
+) STRICT;
+
+-- What the chain says of a client, folded from its events; see state::mirror.
+CREATE TABLE clients (
+    account INTEGER PRIMARY KEY REFERENCES accounts (id),
+    address BLOB NOT NULL UNIQUE,
+    mirror_balance INTEGER NOT NULL DEFAULT 0,
+    withdrawing INTEGER NOT NULL DEFAULT 0,
+    matures_at INTEGER NOT NULL DEFAULT 0,
+    cap INTEGER,
+    cap_effective_at INTEGER NOT NULL DEFAULT 0,
+    cap_before INTEGER
+) STRICT;
+
+-- Two-phase: pending sets `amount` of the debit account aside, posted moves it, voided frees it.
+CREATE TABLE transfers (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN
+        ('deposit', 'withdrawal', 'reorg', 'job', 'refund', 'resettle', 'payout', 'claim')),
+    state TEXT NOT NULL CHECK (state IN ('pending', 'posted', 'voided')),
+    debit INTEGER NOT NULL REFERENCES accounts (id),
+    credit INTEGER REFERENCES accounts (id),
+    amount INTEGER NOT NULL CHECK (amount >= 0),
+    client INTEGER REFERENCES accounts (id),
+    job INTEGER,
+    epoch INTEGER,
+    tx BLOB,
+    log_index INTEGER,
+    created_at INTEGER NOT NULL,
+    settled_at INTEGER,
+    CHECK (state <> 'posted' OR credit IS NOT NULL)
+) STRICT;
+CREATE INDEX transfers_client ON transfers (client) WHERE client IS NOT NULL;
+
+CREATE TRIGGER transfers_settled BEFORE UPDATE ON transfers WHEN OLD.state <> 'pending'
+BEGIN SELECT RAISE(ABORT, 'a settled transfer cannot change'); END;
+CREATE TRIGGER transfers_keep BEFORE DELETE ON transfers
+BEGIN SELECT RAISE(ABORT, 'transfers are kept'); END;
+
+-- Workers and epochs ----------------------------------------------------------------------------
+
+CREATE TABLE workers (
+    address BLOB PRIMARY KEY,
+    payee BLOB,
+    state TEXT NOT NULL,
+    label TEXT,
+    recipient TEXT,
+    profile TEXT NOT NULL DEFAULT 'null',
+    stats TEXT NOT NULL DEFAULT 'null',
+    draining_self INTEGER NOT NULL DEFAULT 0,
+    draining_operator INTEGER NOT NULL DEFAULT 0,
+    ready INTEGER NOT NULL DEFAULT 0,
+    last_heartbeat_millis INTEGER,
+    registered_at INTEGER NOT NULL,
+    CHECK (state <> 'approved' OR payee IS NOT NULL)
+) STRICT;
+
+CREATE TABLE join_codes (
+    code BLOB PRIMARY KEY,
+    payee BLOB NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_by BLOB
+) STRICT;
+
+CREATE TABLE epochs (
+    number INTEGER PRIMARY KEY,
+    state TEXT NOT NULL,
+    opened_at INTEGER NOT NULL,
+    not_before INTEGER NOT NULL DEFAULT 0,
+    cause TEXT,
+    sealed_at INTEGER,
+    previous BLOB,
+    receipts_root BLOB,
+    receipt_count INTEGER,
+    bundle BLOB,
+    charged INTEGER,
+    charges BLOB,
+    payouts BLOB,
+    seal_hash BLOB,
+    signatures TEXT,
+    settled_tx BLOB,
+    settled_block INTEGER,
+    final_at INTEGER,
+    void_reason TEXT
+) STRICT;
+CREATE UNIQUE INDEX epochs_open ON epochs (state) WHERE state = 'open';
+
+CREATE TRIGGER epochs_final BEFORE UPDATE ON epochs WHEN OLD.state = 'final'
+BEGIN SELECT RAISE(ABORT, 'a final epoch cannot change'); END;
+CREATE TRIGGER epochs_keep BEFORE DELETE ON epochs
+BEGIN SELECT RAISE(ABORT, 'epochs are kept'); END;
+
+-- Running sums of an epoch: by client (the charges) and by worker.
+CREATE TABLE client_epochs (
+    client INTEGER NOT NULL REFERENCES accounts (id),
+    epoch INTEGER NOT NULL,
+    jobs INTEGER NOT NULL,
+    fees INTEGER NOT NULL CHECK (fees >= 0),
+    PRIMARY KEY (client, epoch)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX client_epochs_epoch ON client_epochs (epoch);
+
+CREATE TABLE worker_epochs (
+    worker BLOB NOT NULL REFERENCES workers (address),
+    epoch INTEGER NOT NULL,
+    jobs INTEGER NOT NULL DEFAULT 0,
+    fees INTEGER NOT NULL DEFAULT 0 CHECK (fees >= 0),
+    ready_millis INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (worker, epoch)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX worker_epochs_epoch ON worker_epochs (epoch);
+
+-- The vectors of a sealed epoch.
+CREATE TABLE epoch_charges (
+    epoch INTEGER NOT NULL REFERENCES epochs (number),
+    client BLOB NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    PRIMARY KEY (epoch, client)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE epoch_payouts (
+    epoch INTEGER NOT NULL REFERENCES epochs (number),
+    payee BLOB NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    PRIMARY KEY (epoch, payee)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX epoch_payouts_payee ON epoch_payouts (payee);
+
+CREATE TABLE epoch_agents (
+    epoch INTEGER NOT NULL REFERENCES epochs (number),
+    worker BLOB NOT NULL,
+    payee BLOB NOT NULL,
+    receipts INTEGER NOT NULL,
+    fees INTEGER NOT NULL,
+    ready_seconds INTEGER NOT NULL,
+    work INTEGER NOT NULL,
+    readiness INTEGER NOT NULL,
+    PRIMARY KEY (epoch, worker)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX epoch_agents_worker ON epoch_agents (worker);
+
+CREATE TABLE submissions (
+    id INTEGER PRIMARY KEY,
+    epoch INTEGER NOT NULL REFERENCES epochs (number),
+    seal_hash BLOB NOT NULL,
+    tx BLOB NOT NULL UNIQUE,
+    sender BLOB NOT NULL,
+    nonce INTEGER NOT NULL,
+    gas_limit INTEGER NOT NULL,
+    max_fee_per_gas TEXT NOT NULL,
+    max_priority_fee_per_gas TEXT NOT NULL,
+    raw BLOB NOT NULL,
+    submitted_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX submissions_epoch ON submissions (epoch);
+
+-- Jobs ------------------------------------------------------------------------------------------
+
+-- `open` is 1 until the job ends, then NULL; the index over it is the list of open jobs, and no change
+-- between submission and end touches it.
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY,
+    client INTEGER NOT NULL REFERENCES accounts (id),
+    nonce INTEGER NOT NULL,
+    model BLOB NOT NULL,
+    input BLOB NOT NULL,
+    max_fee INTEGER NOT NULL,
+    deadline INTEGER NOT NULL,
+    signature BLOB NOT NULL,
+    commitment BLOB NOT NULL,
+    fee INTEGER NOT NULL,
+    salt BLOB NOT NULL,
+    job_type TEXT NOT NULL,
+    blob BLOB NOT NULL,
+    blob_size INTEGER NOT NULL,
+    reply_to TEXT,
+    recipients BLOB NOT NULL,
+    label TEXT,
+    webhook TEXT,
+    max_attempts INTEGER NOT NULL,
+    transfer INTEGER NOT NULL,
+    submitted_at INTEGER NOT NULL,
+    open INTEGER,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    worker BLOB,
+    lease_token INTEGER,
+    lease_expires_at INTEGER,
+    claimed_at INTEGER,
+    ended_at INTEGER,
+    stage TEXT,
+    fraction_bps INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    settles_in INTEGER,
+    uncollectable TEXT
+) STRICT;
+CREATE UNIQUE INDEX jobs_nonce ON jobs (client, nonce);
+CREATE INDEX jobs_open ON jobs (open) WHERE open = 1;
+CREATE INDEX jobs_settles_in ON jobs (settles_in) WHERE settles_in IS NOT NULL;
+
+CREATE TRIGGER jobs_order BEFORE UPDATE OF client, nonce, model, input, max_fee, deadline, signature,
+    commitment, fee, salt, transfer, submitted_at ON jobs
+BEGIN SELECT RAISE(ABORT, 'what was ordered cannot change'); END;
+CREATE TRIGGER jobs_ended BEFORE UPDATE OF open, state, worker, ended_at ON jobs WHEN OLD.open IS NULL
+BEGIN SELECT RAISE(ABORT, 'a job that has ended cannot change'); END;
+CREATE TRIGGER jobs_final BEFORE UPDATE ON jobs
+WHEN OLD.settles_in IS NOT NULL
+    AND (SELECT state FROM epochs WHERE number = OLD.settles_in) = 'final'
+BEGIN SELECT RAISE(ABORT, 'a job of a final epoch cannot change'); END;
+CREATE TRIGGER jobs_keep BEFORE DELETE ON jobs
+BEGIN SELECT RAISE(ABORT, 'jobs are kept'); END;
+
+-- How a job was completed. The other fields of the execution are the job's own.
+CREATE TABLE executions (
+    job INTEGER PRIMARY KEY REFERENCES jobs (id),
+    device BLOB NOT NULL,
+    started_at INTEGER NOT NULL,
+    completed_at INTEGER NOT NULL,
+    energy INTEGER NOT NULL,
+    engine TEXT NOT NULL,
+    power TEXT NOT NULL,
+    signature BLOB NOT NULL,
+    blob BLOB NOT NULL,
+    blob_size INTEGER NOT NULL,
+    manifest BLOB NOT NULL
+) STRICT;
+
+CREATE TRIGGER executions_fixed BEFORE UPDATE ON executions
+BEGIN SELECT RAISE(ABORT, 'an execution cannot change'); END;
+CREATE TRIGGER executions_keep BEFORE DELETE ON executions
+BEGIN SELECT RAISE(ABORT, 'executions are kept'); END;
+
+-- Rows of final epochs.
+CREATE TRIGGER client_epochs_final BEFORE UPDATE ON client_epochs
+WHEN (SELECT state FROM epochs WHERE number = OLD.epoch) = 'final'
+BEGIN SELECT RAISE(ABORT, 'a final epoch cannot change'); END;
+CREATE TRIGGER client_epochs_keep BEFORE DELETE ON client_epochs
+BEGIN SELECT RAISE(ABORT, 'sums are kept'); END;
+CREATE TRIGGER worker_epochs_final BEFORE UPDATE ON worker_epochs
+WHEN (SELECT state FROM epochs WHERE number = OLD.epoch) = 'final'
+BEGIN SELECT RAISE(ABORT, 'a final epoch cannot change'); END;
+CREATE TRIGGER worker_epochs_keep BEFORE DELETE ON worker_epochs
+BEGIN SELECT RAISE(ABORT, 'sums are kept'); END;
+CREATE TRIGGER epoch_charges_fixed BEFORE UPDATE ON epoch_charges
+BEGIN SELECT RAISE(ABORT, 'a vector cannot change'); END;
+CREATE TRIGGER epoch_charges_final BEFORE DELETE ON epoch_charges
+WHEN (SELECT state FROM epochs WHERE number = OLD.epoch) IN ('final', 'void')
+BEGIN SELECT RAISE(ABORT, 'a final epoch cannot change'); END;
+CREATE TRIGGER epoch_payouts_fixed BEFORE UPDATE ON epoch_payouts
+BEGIN SELECT RAISE(ABORT, 'a vector cannot change'); END;
+CREATE TRIGGER epoch_payouts_final BEFORE DELETE ON epoch_payouts
+WHEN (SELECT state FROM epochs WHERE number = OLD.epoch) IN ('final', 'void')
+BEGIN SELECT RAISE(ABORT, 'a final epoch cannot change'); END;
+CREATE TRIGGER epoch_agents_fixed BEFORE UPDATE ON epoch_agents
+BEGIN SELECT RAISE(ABORT, 'a vector cannot change'); END;
+CREATE TRIGGER epoch_agents_final BEFORE DELETE ON epoch_agents
+WHEN (SELECT state FROM epochs WHERE number = OLD.epoch) IN ('final', 'void')
+BEGIN SELECT RAISE(ABORT, 'a final epoch cannot change'); END;
+
+-- Journal ---------------------------------------------------------------------------------------
+
+-- hash = SHA-256(hash of the entry before, seq, time (8 bytes each, big-endian), kind, 0x00, body).
+CREATE TABLE journal (
+    seq INTEGER PRIMARY KEY,
+    time INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+
+CREATE TRIGGER journal_fixed BEFORE UPDATE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal only grows'); END;
+CREATE TRIGGER journal_keep BEFORE DELETE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal only grows'); END;
+
+-- Chain -----------------------------------------------------------------------------------------
+
+CREATE TABLE chain_blocks (
+    number INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL,
+    parent BLOB NOT NULL,
+    timestamp INTEGER NOT NULL
+) STRICT;
+
+-- `applied` is 0 while the event waits for its block to be safe.
+CREATE TABLE chain_events (
+    tx BLOB NOT NULL,
+    log_index INTEGER NOT NULL,
+    block INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    account BLOB,
+    epoch INTEGER,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    applied INTEGER NOT NULL,
+    PRIMARY KEY (tx, log_index)
+) STRICT;
+CREATE INDEX chain_events_block ON chain_events (block, log_index);
+CREATE INDEX chain_events_account ON chain_events (account, block, log_index)
+    WHERE account IS NOT NULL;
+CREATE INDEX chain_events_epoch ON chain_events (epoch, kind) WHERE epoch IS NOT NULL;
+CREATE INDEX chain_events_waiting ON chain_events (block, log_index) WHERE applied = 0;
+
+CREATE TABLE order_signers (
+    client BLOB NOT NULL,
+    signer BLOB NOT NULL,
+    removed_at INTEGER,
+    PRIMARY KEY (client, signer)
+) STRICT, WITHOUT ROWID;
+
+-- Around ----------------------------------------------------------------------------------------
+
+CREATE TABLE blobs (
+    sha256 BLOB PRIMARY KEY,
+    size INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    uploader BLOB NOT NULL,
+    job INTEGER,
+    created_at INTEGER NOT NULL,
+    completed_at INTEGER,
+    released_at INTEGER,
+    deleted_at INTEGER,
+    deleted_reason TEXT
+) STRICT;
+CREATE INDEX blobs_kept ON blobs (kind, created_at) WHERE deleted_at IS NULL;
+
+CREATE TABLE request_nonces (
+    address BLOB NOT NULL,
+    nonce INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (address, nonce)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX request_nonces_expiry ON request_nonces (expires_at);
+
+CREATE TABLE webhooks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    client BLOB NOT NULL,
+    url TEXT NOT NULL,
+    events TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    UNIQUE (client, url)
+) STRICT;
+
+CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    url TEXT NOT NULL,
+    event INTEGER NOT NULL REFERENCES journal (seq),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due_at INTEGER,
+    error TEXT
+) STRICT;
+CREATE INDEX deliveries_due ON deliveries (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX deliveries_done ON deliveries (id) WHERE due_at IS NULL;
+
+CREATE TABLE names (
+    address BLOB PRIMARY KEY,
+    name TEXT NOT NULL,
+    chain_id INTEGER NOT NULL,
+    block INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL
+) STRICT;
