@@ -53,7 +53,7 @@ def _rebuild_tensor(storage, offset, size, stride, *_):
     if list(stride) != contiguous:
         raise pickle.UnpicklingError(f"tensor of shape {size} is not contiguous")
     count = math.prod(size)
-    if offset + count > storage.size:
+    if offset < 0 or offset + count > storage.size:
         raise pickle.UnpicklingError(f"tensor of shape {size} leaves its storage")
     return storage[offset : offset + count].reshape(size)
 

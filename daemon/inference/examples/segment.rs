@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     lap("model");
     let limits = Limits::default();
     let options = LoadOptions {
-        limits: limits.clone(),
+        limits,
         ..LoadOptions::default()
     };
     let volume = load(&read_path(Path::new(scan), &limits)?, &options)?;

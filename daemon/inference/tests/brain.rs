@@ -2,7 +2,9 @@
 
 mod common;
 
-use swarm_imaging::{Affine, LoadOptions, Rescale, Source, Volume, Voxels, load};
+use swarm_imaging::{
+    Affine, LoadOptions, Rescale, SeriesSpec, Source, Volume, Voxels, load, write_series,
+};
 use swarm_inference::pipeline::PipelineError;
 use swarm_inference::{Pipeline, Stage};
 
@@ -137,6 +139,28 @@ fn finds_the_brain_of_colin27_and_no_threshold_comes_near() {
     assert!(
         same > 0.999,
         "turning the scan changed the brain: Dice {same:.5}"
+    );
+}
+
+#[test]
+fn an_oblique_dicom_series_gives_the_same_brain() {
+    let mut pipeline = brain_pipeline();
+    let scan = cached_scan("ch2");
+    let plain = pipeline.run(&scan, &mut |_, _| {}).expect("runs");
+    let files = write_series(&scan, &SeriesSpec::default()).expect("a valid series");
+    let series = load(&files, &LoadOptions::default()).expect("a valid series");
+    assert_eq!(series.modality(), Some("MR"));
+    let oblique = pipeline.run(&series, &mut |_, _| {}).expect("runs");
+    let millilitres = [&plain, &oblique].map(|results| results.report.volumes.labels[0].ml);
+    let change = (millilitres[1] / millilitres[0] - 1.0).abs();
+    // The slope rounds the grey values to halves, nothing else differs but the angle in the header.
+    assert!(change < 1e-3, "{millilitres:?}");
+    let mask =
+        load(&oblique.files[..1], &LoadOptions::default()).expect("our own mask is readable");
+    assert_eq!(mask.dims(), series.dims());
+    assert!(
+        mask.affine().distance(series.affine()) < 1e-4,
+        "the mask lies elsewhere than the series"
     );
 }
 
