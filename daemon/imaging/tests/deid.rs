@@ -1,5 +1,7 @@
 //! De-identification: nothing of the patient stays, everything of the image does.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod common;
 
 use common::{bytes_of, parse, volume, with_text};

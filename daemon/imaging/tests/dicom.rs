@@ -1,5 +1,7 @@
 //! DICOM series: order, geometry, samples, and the refusals that name the slices.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod common;
 
 use common::{
@@ -534,7 +536,7 @@ fn other_transfer_syntaxes_read_the_same_or_are_refused_by_name() {
         let mut bytes = files[2].1.clone();
         let old = b"1.2.840.10008.1.2.1\0";
         let at = bytes.windows(old.len()).position(|w| w == old).unwrap();
-        let length = (syntax.len() + 1) / 2 * 2;
+        let length = syntax.len().next_multiple_of(2);
         let mut text = syntax.as_bytes().to_vec();
         text.resize(length, 0);
         bytes[at - 2..at].copy_from_slice(&(length as u16).to_le_bytes());
@@ -586,7 +588,7 @@ fn a_deflated_bomb_is_refused() {
 fn enhanced_multi_frame_objects_are_read_frame_by_frame() {
     let files = series();
     let truth = load(&files).unwrap();
-    let v = load(&vec![("enhanced.dcm".to_owned(), as_enhanced(&files))]).unwrap();
+    let v = load(&[("enhanced.dcm".to_owned(), as_enhanced(&files))]).unwrap();
     assert_eq!(v.voxels(), truth.voxels());
     assert!(v.affine().distance(truth.affine()) < 1e-9);
     assert_eq!(v.rescale(), truth.rescale());

@@ -1,5 +1,7 @@
 //! Thousands of damaged files, from seeds: each is read or refused, and nothing panics or eats the machine.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod common;
 
 use common::{
@@ -241,4 +243,39 @@ fn delimiters_out_of_place_are_refused() {
         .unwrap_err()
         .explain();
     assert!(empty.contains("SeriesInstanceUID is missing"), "{empty}");
+}
+
+#[test]
+fn damaged_frames_are_decoded_or_refused() {
+    let spec = SeriesSpec {
+        intercept: -1000.0,
+        ..SeriesSpec::default()
+    };
+    let slice = write_series(&volume(), &spec).unwrap().swap_remove(0).1;
+    let (mut decoded, mut refused) = (0, 0);
+    for seed in 0..6000 {
+        let mut random = Random(seed);
+        let (syntax, mut frame) = if random.below(2) == 0 {
+            ("1.2.840.10008.1.2.4.90", jpeg_2000())
+        } else {
+            ("1.2.840.10008.1.2.4.70", jpeg_lossless())
+        };
+        let end = frame.len();
+        damage(&mut frame, end, &mut random);
+        frame.resize(frame.len().next_multiple_of(2), 0);
+        match load(
+            &[("slice".into(), as_coded(&slice, syntax, frame))],
+            &tight(),
+        ) {
+            Ok(volume) => {
+                decoded += 1;
+                assert_eq!(volume.dims(), [9, 7, 1], "seed {seed}");
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(
+        decoded > 300 && refused > 500,
+        "{decoded} decoded, {refused} refused"
+    );
 }

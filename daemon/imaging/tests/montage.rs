@@ -1,5 +1,7 @@
 //! The picture: it is a PNG, it is the same each time, the letters and the overlay are on the right side.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod common;
 
 use swarm_imaging::montage::montage;

@@ -1,5 +1,7 @@
 //! NIfTI files: what is read, what is written, what is refused.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod common;
 
 use common::{gzip, load, nifti, one, volume};

@@ -330,9 +330,9 @@ impl NiftiHeader {
                 let mut put = |at: usize, raw: &[u8]| h[at..at + raw.len()].copy_from_slice(raw);
                 put(0, &(HEADER_1_BYTES as i32).to_le_bytes());
                 put(38, b"r");
-                for i in 0..8 {
-                    put(40 + 2 * i, &(dim[i] as i16).to_le_bytes());
-                    put(76 + 4 * i, &(self.pixdim[i] as f32).to_le_bytes());
+                for (i, (size, step)) in dim.iter().zip(self.pixdim).enumerate() {
+                    put(40 + 2 * i, &(*size as i16).to_le_bytes());
+                    put(76 + 4 * i, &(step as f32).to_le_bytes());
                 }
                 put(68, &(INTENT_LABEL as i16).to_le_bytes());
                 put(70, &2_i16.to_le_bytes());
@@ -362,9 +362,9 @@ impl NiftiHeader {
                 put(4, b"n+2\0\r\n\x1a\n");
                 put(12, &2_i16.to_le_bytes());
                 put(14, &8_i16.to_le_bytes());
-                for i in 0..8 {
-                    put(16 + 8 * i, &dim[i].to_le_bytes());
-                    put(104 + 8 * i, &self.pixdim[i].to_le_bytes());
+                for (i, (size, step)) in dim.iter().zip(self.pixdim).enumerate() {
+                    put(16 + 8 * i, &size.to_le_bytes());
+                    put(104 + 8 * i, &step.to_le_bytes());
                 }
                 put(
                     168,
