@@ -5,6 +5,7 @@
 //! - [`notify`]: readiness and watchdog, silent where there is no systemd.
 //! - [`machine`]: the processor's name and the memory.
 
+mod journal;
 pub mod keys;
 pub mod logging;
 pub mod machine;

@@ -7,6 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::prelude::*;
 
+use crate::journal::JournalLayer;
+
 /// What is logged unless `RUST_LOG` says otherwise.
 const DEFAULT_FILTER: &str = "info";
 
@@ -26,12 +28,9 @@ pub fn init() -> Result<(), LogError> {
     let text = std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.into());
     let filter = EnvFilter::try_new(text).map_err(LogError::Filter)?;
     let registry = tracing_subscriber::registry().with(filter);
-    let journal = under_journal()
-        .then(|| tracing_journald::layer().ok())
-        .flatten();
+    let journal = under_journal().then(|| JournalLayer::new().ok()).flatten();
     match journal {
-        // The journal prefixes nothing: fields read `JOB=job-002-0848`.
-        Some(journal) => registry.with(journal.with_field_prefix(None)).try_init(),
+        Some(journal) => registry.with(journal).try_init(),
         None => {
             let text = tracing_subscriber::fmt::layer()
                 .with_writer(std::io::stderr)
