@@ -99,9 +99,12 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::prelude::*;
 
+    /// Message and fields of an event.
+    type Seen = (String, Vec<String>);
+
     /// Collects what the layer would send.
     #[derive(Clone, Default)]
-    struct Collect(Arc<Mutex<Vec<(String, Vec<String>)>>>);
+    struct Collect(Arc<Mutex<Vec<Seen>>>);
 
     impl<S: Subscriber> Layer<S> for Collect {
         fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
