@@ -491,6 +491,9 @@ fn several_series_are_listed_and_one_is_chosen() {
         panic!("DICOM")
     };
     assert_eq!(source.series_uid, uid);
+    // Only the files of that series are sent on.
+    let sent = swarm_imaging::dicom::files_of(files.clone(), source, &options.limits).unwrap();
+    assert_eq!(sent, files[..6]);
     let options = LoadOptions {
         series: Some("1.2.3".into()),
         ..LoadOptions::default()
