@@ -162,6 +162,19 @@ fn an_identified_study_is_refused_with_its_attributes() {
         is_identified("x", &private, &Limits::default()).unwrap(),
         ["(0029,1010)"]
     );
+    let mut hiding = parse(&clean[0].1);
+    let name = DataElement::new(tags::PATIENT_NAME, VR::PN, PrimitiveValue::from("Somebody"));
+    let item = dicom::object::InMemDicomObject::from_element_iter([name]);
+    let sequence = dicom::core::value::DataSetSequence::from(vec![item]);
+    hiding.put(dicom::object::mem::InMemElement::new(
+        tags::ECHO_TIME,
+        VR::SQ,
+        dicom::core::value::Value::Sequence(sequence),
+    ));
+    assert_eq!(
+        is_identified("x", &bytes_of(&hiding), &Limits::default()).unwrap(),
+        ["EchoTime"]
+    );
     let dated = with_text(&clean[0].1, tags::SERIES_DATE, VR::DA, "20200102");
     assert_eq!(
         is_identified("x", &dated, &Limits::default()).unwrap(),

@@ -102,7 +102,8 @@ fn collect(object: &InMemDicomObject, found: &mut Vec<String>) {
     for element in object {
         let tag = element.header().tag;
         match (action(tag), element.value()) {
-            (Action::Keep | Action::Uid, _) => {}
+            // A sequence under the tag of a number could hide anything.
+            (Action::Keep | Action::Uid, Value::Primitive(_) | Value::PixelSequence(_)) => {}
             (Action::Descend, Value::Sequence(sequence)) => sequence
                 .items()
                 .iter()
