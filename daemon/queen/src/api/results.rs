@@ -1,0 +1,55 @@
+//! Where a completed job's result is, for its client.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use swarm_types::api::JobResult;
+use swarm_types::hex;
+
+use super::docs::{Problems, SignedHeaders};
+use super::jobs::{client_only, find};
+use crate::auth::Signed;
+use crate::convert;
+use crate::limits::SECONDS_A_DAY;
+use crate::problem::{Answer, Refused};
+use crate::state::App;
+
+/// Where the encrypted result is, and what the worker signed about it. For the job's client only.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/result", tag = "jobs",
+    params(("id" = String, Path, description = "Such as job-002-0848"), SignedHeaders),
+    responses((status = 200, body = JobResult), Problems))]
+pub async fn result(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    signed: Signed,
+) -> Answer<Json<JobResult>> {
+    let job = find(&app, &id).await?;
+    client_only(&app, signed.signer, &job).await?;
+    let (Some(done), Some(poe_hash)) = (&job.completion, convert::job_poe(&job)) else {
+        let detail = format!("{} has no result: it is {}", job.id, job.state);
+        return Err(Refused::conflict("no-result", detail));
+    };
+    let record = app.ledger.blob(done.result.sha256).await?;
+    let record = record
+        .filter(|record| record.deleted_at.is_none())
+        .ok_or_else(|| {
+            let days = app.config.retention.result_days;
+            let status = axum::http::StatusCode::GONE;
+            let detail = format!("results are kept {days} days; this one was deleted");
+            Refused::new(status, "result-deleted", "The result was deleted", detail)
+        })?;
+    let kept = u64::from(app.config.retention.result_days) * SECONDS_A_DAY;
+    let since = record.completed_at.unwrap_or(record.created_at);
+    Ok(Json(JobResult {
+        job_id: job.id,
+        result: convert::blob(&done.result),
+        result_ref: format!("sha256:{}", hex::encode(done.result.sha256)),
+        cid: app.store.cid(done.result.sha256).await?,
+        manifest: done.manifest,
+        salt: job.salt,
+        execution: done.execution.clone(),
+        worker_signature: done.execution_signature,
+        engine: done.engine.clone(),
+        poe_hash,
+        kept_until: since.saturating_add(kept),
+    }))
+}

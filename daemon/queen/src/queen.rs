@@ -1,0 +1,342 @@
+//! Start and end: open, read, bind, serve, wait.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alloy::signers::local::PrivateKeySigner;
+use axum_server::Handle;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use hyper_util::rt::TokioTimer;
+use swarm_chain::Chain;
+use swarm_chain::ens::Ens;
+use swarm_chain::rpc::Rpc;
+use swarm_ledger::{Ledger, LedgerConfig, LedgerError};
+use swarm_store::{BlobLimits, BlobStore, StoreError};
+use swarm_types::B256;
+use swarm_types::eip712::Domain;
+use tokio::sync::{RwLock, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalogue::{Catalogue, CatalogueError};
+use crate::config::{ConfigError, QueenConfig};
+use crate::feed::Feed;
+use crate::limits::{Buckets, HANDSHAKE_TIME_MAX, HEAD_TIME_MAX};
+use crate::metrics::Metrics;
+use crate::names::Names;
+use crate::rails::Rails;
+use crate::seam::{self, SettlementPort};
+use crate::settlement::{Settlement, SettlementKeys, Shares};
+use crate::state::{App, AppState, audit_dir};
+use crate::tls::{self, Tls, TlsError};
+use crate::{api, sweeper, webhooks};
+
+/// Why the queen does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error("the configuration is wrong")]
+    Config(#[source] ConfigError),
+    /// A directory cannot be made.
+    #[error("cannot make {}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The models cannot be read.
+    #[error("the models cannot be read")]
+    Models(#[source] CatalogueError),
+    /// The ledger cannot be opened.
+    #[error("the ledger cannot be opened")]
+    Ledger(#[source] LedgerError),
+    /// The blob store cannot be opened.
+    #[error("the blob store cannot be opened")]
+    Store(#[source] StoreError),
+    /// TLS cannot be served.
+    #[error("TLS cannot be served")]
+    Tls(#[source] TlsError),
+    /// The chain's node is not usable.
+    #[error("chain.rpc_url cannot be used")]
+    Chain(#[source] swarm_chain::error::SetupError),
+    /// The name registry's node is not usable.
+    #[error("chain.ens.rpc_url cannot be used")]
+    Names(#[source] swarm_chain::error::SetupError),
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The queen's keys. They are different keys, each with its own job.
+#[derive(Clone, Debug)]
+pub struct QueenKeys {
+    /// Signs quotes and webhooks; holds no money.
+    pub queen: PrivateKeySigner,
+    /// Seal and pay gas. Without them the queen mirrors no chain and seals nothing, and says so.
+    pub settlement: Option<SettlementKeys>,
+}
+
+/// A queen that is not yet serving: everything is open, bound and checked.
+pub struct Queen {
+    app: App,
+    listener: TcpListener,
+    tls: Option<Tls>,
+    port: SettlementPort,
+    settlement: Option<Settlement>,
+}
+
+/// A queen that serves.
+pub struct QueenHandle {
+    /// Where she listens.
+    pub addr: SocketAddr,
+    /// SHA-256 of her certificate, when she speaks TLS.
+    pub fingerprint: Option<B256>,
+    /// Her ledger.
+    pub ledger: Ledger,
+    stop: CancellationToken,
+    server: Handle<SocketAddr>,
+    tasks: JoinSet<()>,
+    grace: Duration,
+}
+
+impl Queen {
+    /// Opens, binds and serves.
+    ///
+    /// # Errors
+    /// When anything that she needs is not there. A chain that is away is no error.
+    pub async fn start(config: QueenConfig, keys: QueenKeys) -> Result<QueenHandle, StartError> {
+        Ok(Self::open(config, keys).await?.serve())
+    }
+
+    /// Opens and binds everything, and serves nothing yet.
+    ///
+    /// # Errors
+    /// When anything that she needs is not there. A chain that is away is no error.
+    pub async fn open(config: QueenConfig, keys: QueenKeys) -> Result<Self, StartError> {
+        config.check().map_err(StartError::Config)?;
+        // An error only says that the process has chosen its provider already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let state = &config.state_dir;
+        for path in [state.clone(), audit_dir(state)] {
+            private_dir(&path)?;
+        }
+        let catalogue = Catalogue::read(&config).map_err(StartError::Models)?;
+        let ledger_config = LedgerConfig {
+            chain_id: config.chain.chain_id,
+            escrow: config.chain.escrow,
+            default_cap: config.chain.default_cap,
+        };
+        let ledger = Ledger::open(&state.join("ledger.sqlite"), ledger_config);
+        let ledger = ledger.map_err(StartError::Ledger)?;
+        let limits = BlobLimits {
+            blob_bytes_max: config.limits.blob_bytes_max,
+            uploads_max: config.limits.uploads_max,
+        };
+        let store = BlobStore::open(state.join("blobs"), limits).await;
+        let store = store.map_err(StartError::Store)?;
+        let tls = match config.speaks_tls() {
+            true => Some(tls::load(&config.listen, &state.join("tls")).map_err(StartError::Tls)?),
+            false => None,
+        };
+        let names = match &config.chain.ens {
+            Some(ens) => {
+                let rpc = Rpc::new(&ens.rpc_url).map_err(StartError::Names)?;
+                Some((Ens::new(rpc, ens.registry), ens.chain_id))
+            }
+            None => None,
+        };
+        let settlement = settlement(&config, keys.settlement, &ledger)?;
+        let trouble = match &settlement {
+            Some(_) => "settlement has not reported yet",
+            None => "off: the queen was started without chain.rpc_url or without settlement keys",
+        };
+        let address = config.listen.address;
+        let bound = TcpListener::bind(address).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        });
+        let listener = bound.map_err(|source| StartError::Bind { address, source })?;
+        let (link, port) = seam::link(trouble);
+        let rails = Rails::start(ledger.clone(), config.rails.clone()).await;
+        let rails = rails.map_err(StartError::Ledger)?;
+        let app = AppState {
+            domain: Domain::new(config.chain.chain_id, config.chain.escrow),
+            store,
+            catalogue,
+            rails,
+            key: keys.queen,
+            settlement: link,
+            feed: Feed::default(),
+            names: Names::new(names, ledger.clone()),
+            metrics: Metrics::default(),
+            signers: Buckets::new(config.limits.per_signer),
+            addresses: Buckets::new(config.limits.per_address),
+            addresses_signed: Buckets::new(config.limits.per_address_signed),
+            in_flight: Arc::new(Semaphore::new(config.limits.in_flight_max)),
+            streams: Arc::new(Semaphore::new(config.limits.streams_max)),
+            inputs: RwLock::new(()),
+            stop: CancellationToken::new(),
+            cids: Mutex::default(),
+            ledger,
+            config,
+        };
+        Ok(Self {
+            app: Arc::new(app),
+            listener,
+            tls,
+            port,
+            settlement,
+        })
+    }
+
+    /// Serves and starts every task (see the crate's documentation).
+    pub fn serve(self) -> QueenHandle {
+        let Self {
+            app,
+            listener,
+            tls,
+            port,
+            settlement,
+        } = self;
+        let stop = app.stop.clone();
+        let server = Handle::new();
+        let grace = app.config.shutdown.0;
+        let addr = listener.local_addr().unwrap_or(app.config.listen.address);
+        let fingerprint = tls.as_ref().map(|tls| tls.fingerprint);
+        let mut tasks = JoinSet::new();
+        let events = app.clone();
+        tasks.spawn(async move {
+            events
+                .feed
+                .run(events.ledger.clone(), events.stop.clone())
+                .await
+        });
+        tasks.spawn(sweeper::run(app.clone()));
+        tasks.spawn(webhooks::run(app.clone()));
+        if let Some(settlement) = settlement {
+            let task = settlement.spawn(port, stop.clone());
+            tasks.spawn(async move {
+                if let Err(error) = task.await {
+                    tracing::error!(%error, "settlement ended");
+                }
+            });
+        }
+        let ledger = app.ledger.clone();
+        tasks.spawn(listen(app, listener, tls, server.clone()));
+        QueenHandle {
+            addr,
+            fingerprint,
+            ledger,
+            stop,
+            server,
+            tasks,
+            grace,
+        }
+    }
+}
+
+/// Settlement, when both chain and keys are there.
+fn settlement(
+    config: &QueenConfig,
+    keys: Option<SettlementKeys>,
+    ledger: &Ledger,
+) -> Result<Option<Settlement>, StartError> {
+    let chain = &config.chain;
+    let (Some(url), Some(keys)) = (&chain.rpc_url, keys) else {
+        return Ok(None);
+    };
+    let shares = Shares {
+        rates: config.fees.rates,
+        protocol_payee: config.fees.protocol_payee,
+        operator_payee: config.fees.operator_payee,
+    };
+    let client = Chain::new(url, chain.chain_id, chain.escrow, chain.token);
+    Ok(Some(Settlement::new(
+        ledger.clone(),
+        client.map_err(StartError::Chain)?,
+        config.settlement.clone(),
+        keys,
+        shares,
+        audit_dir(&config.state_dir),
+        chain.escrow_block,
+    )))
+}
+
+fn private_dir(path: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
+    made.map_err(|source| StartError::Directory {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+async fn listen(app: App, listener: TcpListener, tls: Option<Tls>, handle: Handle<SocketAddr>) {
+    let service = api::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let server = match axum_server::from_tcp(listener) {
+        Ok(server) => server,
+        Err(error) => {
+            tracing::error!(%error, "the listener cannot be used");
+            return;
+        }
+    };
+    let mut server = server.handle(handle);
+    // Whoever does not finish a request's head is not waited for.
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX);
+    server
+        .http_builder()
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEAD_TIME_MAX);
+    let served = match tls {
+        None => server.serve(service).await,
+        Some(tls) => {
+            let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls.config));
+            let acceptor = acceptor.handshake_timeout(HANDSHAKE_TIME_MAX);
+            server.map(|_| acceptor).serve(service).await
+        }
+    };
+    if let Err(error) = served {
+        tracing::error!(%error, "the server ended");
+    }
+}
+
+impl QueenHandle {
+    /// Takes nothing new, lets what is open end within the configured time, stops every task, and
+    /// closes the ledger.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        self.server.graceful_shutdown(Some(self.grace));
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.grace + Duration::from_secs(1), ended)
+            .await
+            .is_err()
+        {
+            tracing::warn!("a task did not end in time and was dropped");
+            self.tasks.shutdown().await;
+        }
+        self.ledger.close().await;
+    }
+
+    /// Waits until any task ends by itself, which none should: the caller then shuts down.
+    pub async fn failed(&mut self) {
+        self.tasks.join_next().await;
+    }
+}

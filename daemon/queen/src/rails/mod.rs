@@ -1,0 +1,375 @@
+//! The rails: which bee gets which job.
+//!
+//! Bees wait in long-polls ([`Rails::lease`]). A poll first takes the oldest job that fits its bee; when
+//! there is none it waits. A job that becomes pending ([`Rails::job_pending`]) goes to one of the waiting
+//! bees: filters first, then the strategy. The ledger's `claim` decides in the end, so that two polls can
+//! never hold one job; what is here is only who asks first.
+
+mod bee;
+pub mod filter;
+mod strategy;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use swarm_ledger::commands::Claim;
+use swarm_ledger::records::{HeartbeatAnswer, JobRecord, Lease, WorkerRecord};
+use swarm_ledger::refusals::ClaimRefusal;
+use swarm_ledger::{CommandError, Ledger, LedgerError};
+use swarm_types::{Address, B256, JobId};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+pub use bee::{Bee, BeeProfile, BeeStats, approval};
+pub use filter::Needs;
+pub use strategy::Strategy;
+use strategy::{Candidate, choose};
+
+use crate::catalogue::Catalogue;
+use crate::clock::{now_millis, now_seconds};
+use crate::config::RailsConfig;
+
+/// Long-polls that may wait at once; more are told that there is no work.
+const WAITERS_MAX: usize = 16_384;
+/// Leases kept for a bee whose connection broke before it had them.
+const UNDELIVERED_MAX: usize = 1_024;
+
+/// Routing, in memory. All of it is rebuilt from the ledger at start.
+pub struct Rails {
+    ledger: Ledger,
+    config: RailsConfig,
+    state: Mutex<State>,
+    /// Rung when a bee's standing changed, for polls of bees that could not work.
+    bees_changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    bees: HashMap<Address, Bee>,
+    waiters: Vec<Waiter>,
+    /// Counts jobs that became pending, so that a poll notices one that came while it asked.
+    jobs_seen: u64,
+    services: u64,
+    served: HashMap<Address, u64>,
+    undelivered: HashMap<Address, Vec<Lease>>,
+    next_waiter: u64,
+}
+
+struct Waiter {
+    id: u64,
+    worker: Address,
+    /// Gets a lease, or is dropped: then the poll asks anew.
+    give: oneshot::Sender<Lease>,
+}
+
+/// What became of a poll that wanted to wait.
+enum Line {
+    Joined(u64, oneshot::Receiver<Lease>),
+    /// A job became pending meanwhile: look again.
+    JobCame,
+    /// As many polls wait as may.
+    Full,
+}
+
+impl Rails {
+    /// Rails with every bee that the ledger knows.
+    pub async fn start(ledger: Ledger, config: RailsConfig) -> Result<Self, LedgerError> {
+        let rails = Self {
+            ledger,
+            config,
+            state: Mutex::default(),
+            bees_changed: Notify::new(),
+        };
+        rails.reconcile().await?;
+        Ok(rails)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code under this lock panics half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads every bee from the ledger again.
+    pub async fn reconcile(&self) -> Result<(), LedgerError> {
+        let workers = self.ledger.workers().await?;
+        let bees = workers.into_iter().filter_map(Bee::read);
+        let bees = bees.map(|bee| (bee.worker, bee)).collect();
+        self.state().bees = bees;
+        self.bees_changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Takes in what the ledger answered about a worker.
+    pub fn learn(&self, record: WorkerRecord) {
+        if let Some(bee) = Bee::read(record) {
+            self.state().bees.insert(bee.worker, bee);
+        }
+        self.bees_changed.notify_waiters();
+    }
+
+    /// Takes in a heartbeat that the ledger has counted.
+    pub fn heard(
+        &self,
+        worker: Address,
+        at_millis: u64,
+        ready: bool,
+        draining: bool,
+        stats: BeeStats,
+        answer: &HeartbeatAnswer,
+    ) {
+        if let Some(bee) = self.state().bees.get_mut(&worker) {
+            bee.record.state = answer.state;
+            bee.record.ready = ready;
+            bee.record.draining = draining || answer.draining;
+            bee.record.last_heartbeat_millis = Some(at_millis);
+            bee.stats = stats;
+        }
+        self.bees_changed.notify_waiters();
+    }
+
+    /// Notes that a job left a bee's hands.
+    pub fn gave_back(&self, worker: Address) {
+        if let Some(bee) = self.state().bees.get_mut(&worker) {
+            bee.held = bee.held.saturating_sub(1);
+        }
+        self.bees_changed.notify_waiters();
+    }
+
+    /// A bee, if it registered.
+    pub fn bee(&self, worker: &Address) -> Option<Bee> {
+        self.state().bees.get(worker).cloned()
+    }
+
+    /// Every bee that registered, ascending by key.
+    pub fn bees(&self) -> Vec<Bee> {
+        let mut bees: Vec<Bee> = self.state().bees.values().cloned().collect();
+        bees.sort_by_key(|bee| bee.worker);
+        bees
+    }
+
+    /// Approved bees that were heard within the ready gap.
+    pub fn online(&self, model: Option<&B256>) -> u32 {
+        let now = now_millis();
+        let state = self.state();
+        let online = state.bees.values().filter(|bee| {
+            let has = model.is_none_or(|model| bee.profile.models.contains(model));
+            has && bee.approved() && filter::is_online(bee, now)
+        });
+        u32::try_from(online.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Models of the catalogue that the bee has and has the memory for.
+    fn models(bee: &Bee, catalogue: &Catalogue) -> Vec<B256> {
+        let fit = catalogue.iter().filter(|model| {
+            let enough = bee.profile.device.memory_mib >= model.memory_mib;
+            enough && bee.profile.models.contains(&model.digest)
+        });
+        fit.map(|model| model.digest).collect()
+    }
+
+    /// Leases the oldest job that fits the worker; waits for one until `wait` is over.
+    ///
+    /// # Errors
+    /// When the worker is not registered or not approved, or the ledger fails. A bee that drains, is not
+    /// ready or is busy gets no job, which is no error.
+    pub async fn lease(
+        &self,
+        worker: Address,
+        catalogue: &Catalogue,
+        wait: Duration,
+    ) -> Result<Option<Lease>, CommandError<ClaimRefusal>> {
+        let until = Instant::now() + wait;
+        loop {
+            let changed = self.bees_changed.notified();
+            let Some(bee) = self.bee(&worker) else {
+                return Err(CommandError::Refused(ClaimRefusal::UnknownWorker(worker)));
+            };
+            if !bee.approved() {
+                let refusal = ClaimRefusal::NotApproved(bee.record.state);
+                return Err(CommandError::Refused(refusal));
+            }
+            if let Some(lease) = self.undelivered(&worker) {
+                return Ok(Some(lease));
+            }
+            if filter::can_work(&bee, now_millis()).is_err() {
+                // Cancel-safe: a missed ring only means that the bee polls again.
+                match timeout_at(until, changed).await {
+                    Ok(()) => continue,
+                    Err(_) => return Ok(None),
+                }
+            }
+            let seen = self.state().jobs_seen;
+            let models = Self::models(&bee, catalogue);
+            match self.claim(worker, models, None).await {
+                Ok(Some(lease)) => return Ok(Some(lease)),
+                Ok(None) => {}
+                // It began to drain between the look and the claim.
+                Err(CommandError::Refused(ClaimRefusal::Draining)) => {}
+                Err(error) => return Err(error),
+            }
+            let (id, mut given) = match self.wait_in_line(worker, seen) {
+                Line::Joined(id, given) => (id, given),
+                Line::JobCame if Instant::now() < until => continue,
+                Line::JobCame | Line::Full => return Ok(None),
+            };
+            let leave = LeaveLine { rails: self, id };
+            // Cancel-safe: a lease that is given to a poll that ended is kept for the bee's next one.
+            let answer = timeout_at(until, &mut given).await;
+            drop(leave);
+            match answer {
+                Ok(Ok(lease)) => return Ok(Some(lease)),
+                Ok(Err(_dropped)) => continue,
+                // The lease may have been given in the instant in which the wait ended.
+                Err(_elapsed) => return Ok(given.try_recv().ok()),
+            }
+        }
+    }
+
+    /// Puts a poll in line, unless a job became pending since `seen`.
+    fn wait_in_line(&self, worker: Address, seen: u64) -> Line {
+        let mut state = self.state();
+        if state.jobs_seen != seen {
+            return Line::JobCame;
+        }
+        if state.waiters.len() >= WAITERS_MAX {
+            return Line::Full;
+        }
+        let (give, given) = oneshot::channel();
+        state.next_waiter += 1;
+        let id = state.next_waiter;
+        state.waiters.push(Waiter { id, worker, give });
+        Line::Joined(id, given)
+    }
+
+    fn undelivered(&self, worker: &Address) -> Option<Lease> {
+        let mut state = self.state();
+        let mut leases = state.undelivered.remove(worker)?;
+        leases.retain(|lease| lease.expires_at > now_seconds());
+        let lease = leases.pop();
+        if !leases.is_empty() {
+            state.undelivered.insert(*worker, leases);
+        }
+        lease
+    }
+
+    /// A job became pending: gives it to one of the waiting bees, if one can take it.
+    pub async fn job_pending(&self, job: &JobRecord, catalogue: &Catalogue) {
+        let model = &job.order.order.model;
+        let needs = Needs {
+            model,
+            memory_mib: catalogue.get(model).map(|model| model.memory_mib),
+            recipients: &job.recipients,
+        };
+        self.state().jobs_seen += 1;
+        while let Some(waiter) = self.pick(&needs) {
+            let claimed = self.claim(waiter.worker, vec![*model], Some(job.id)).await;
+            match claimed {
+                Ok(Some(lease)) => {
+                    if let Err(lease) = waiter.give.send(lease) {
+                        self.keep_undelivered(waiter.worker, lease);
+                    }
+                    return;
+                }
+                // Somebody else was first: nothing to give. The poll is dropped and asks anew.
+                Ok(None) | Err(CommandError::Refused(ClaimRefusal::NotPending { .. })) => return,
+                // This bee cannot have it after all: the next one.
+                Err(CommandError::Refused(_)) => {}
+                Err(CommandError::Ledger(error)) => {
+                    tracing::warn!(job = %job.id, %error, "a job was not routed; polls will find it");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn keep_undelivered(&self, worker: Address, lease: Lease) {
+        let mut state = self.state();
+        if state.undelivered.len() < UNDELIVERED_MAX {
+            state.undelivered.entry(worker).or_default().push(lease);
+        }
+    }
+
+    /// Takes the chosen one of the waiting bees that can take the job out of the line.
+    fn pick(&self, needs: &Needs<'_>) -> Option<Waiter> {
+        let now = now_millis();
+        let mut state = self.state();
+        let state = &mut *state;
+        let mut places = Vec::new();
+        let mut candidates = Vec::new();
+        for (place, waiter) in state.waiters.iter().enumerate() {
+            let Some(bee) = state.bees.get(&waiter.worker) else {
+                continue;
+            };
+            if waiter.give.is_closed() || filter::can_take(bee, needs, now).is_err() {
+                continue;
+            }
+            places.push(place);
+            candidates.push(Candidate {
+                worker: waiter.worker,
+                held: bee.held,
+                concurrency: bee.profile.concurrency,
+                served: state.served.get(&waiter.worker).copied().unwrap_or(0),
+            });
+        }
+        let RailsConfig {
+            strategy, weights, ..
+        } = &self.config;
+        // Without randomness the choice is still a choice.
+        let random = getrandom::u64().unwrap_or(state.services);
+        let chosen = choose(*strategy, &candidates, weights, random)?;
+        Some(state.waiters.swap_remove(places[chosen]))
+    }
+
+    /// Claims one named job for a worker, or the oldest that fits.
+    pub async fn claim(
+        &self,
+        worker: Address,
+        models: Vec<B256>,
+        job: Option<JobId>,
+    ) -> Result<Option<Lease>, CommandError<ClaimRefusal>> {
+        let command = Claim {
+            now: now_seconds(),
+            worker,
+            models,
+            job,
+            lease_seconds: self.lease_seconds(),
+        };
+        let lease = self.ledger.claim(command).await?;
+        if lease.is_some() {
+            let mut state = self.state();
+            state.services += 1;
+            let services = state.services;
+            state.served.insert(worker, services);
+            if let Some(bee) = state.bees.get_mut(&worker) {
+                bee.held = bee.held.saturating_add(1);
+            }
+        }
+        Ok(lease)
+    }
+
+    /// How long a lease holds.
+    pub fn lease_seconds(&self) -> u64 {
+        self.config.lease.as_seconds_down()
+    }
+
+    /// Leases that a job may use up.
+    pub fn attempts_max(&self) -> u32 {
+        self.config.attempts_max
+    }
+}
+
+/// Takes a poll out of the line when it ends, also when its connection breaks.
+struct LeaveLine<'a> {
+    rails: &'a Rails,
+    id: u64,
+}
+
+impl Drop for LeaveLine<'_> {
+    fn drop(&mut self) {
+        self.rails
+            .state()
+            .waiters
+            .retain(|waiter| waiter.id != self.id);
+    }
+}

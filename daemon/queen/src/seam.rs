@@ -1,0 +1,85 @@
+//! Where the API and the settlement tasks meet: the API asks for a seal and shows how the chain
+//! stands; settlement answers and reports. Neither knows more of the other.
+
+use swarm_types::EpochId;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::problem::Refused;
+
+/// Requests for a seal that may wait.
+const SEAL_REQUESTS_MAX: usize = 16;
+
+/// What an operator asked for: seal the open epoch now.
+pub struct SealRequest {
+    /// Where the answer goes: the epoch that is being sealed, or a sentence that says why not.
+    pub reply: oneshot::Sender<Result<EpochId, String>>,
+}
+
+/// How settlement stands, for `/health` and `/metrics`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettlementStatus {
+    /// `None` while the chain answers; otherwise a sentence that says what is wrong.
+    pub chain_trouble: Option<String>,
+    /// Highest block that the ledger mirrors.
+    pub head_block: u64,
+    /// What needs a person, in sentences (a refused seal, a contradiction, an overdrawn client).
+    pub notes: Vec<String>,
+}
+
+/// Settlement's end.
+pub struct SettlementPort {
+    /// Seals that were asked for.
+    pub requests: mpsc::Receiver<SealRequest>,
+    /// Where to report.
+    pub status: watch::Sender<SettlementStatus>,
+}
+
+/// The API's end.
+#[derive(Clone)]
+pub struct SettlementLink {
+    requests: mpsc::Sender<SealRequest>,
+    status: watch::Receiver<SettlementStatus>,
+}
+
+/// Both ends. Until settlement reports, the status is `trouble`.
+pub fn link(trouble: &str) -> (SettlementLink, SettlementPort) {
+    let (ask, requests) = mpsc::channel(SEAL_REQUESTS_MAX);
+    let (report, status) = watch::channel(SettlementStatus {
+        chain_trouble: Some(trouble.into()),
+        ..SettlementStatus::default()
+    });
+    let link = SettlementLink {
+        requests: ask,
+        status,
+    };
+    let port = SettlementPort {
+        requests,
+        status: report,
+    };
+    (link, port)
+}
+
+impl SettlementLink {
+    /// How settlement stands.
+    pub fn status(&self) -> SettlementStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Seals now.
+    pub async fn seal(&self) -> Result<EpochId, Refused> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || {
+            let detail = "settlement is not running: the queen was started without a chain";
+            Refused::unavailable("settlement-off", detail)
+        };
+        let sent = self.requests.try_send(SealRequest { reply });
+        sent.map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                Refused::unavailable("seal-waits", "a seal is being made; ask again later")
+            }
+            mpsc::error::TrySendError::Closed(_) => gone(),
+        })?;
+        let answer = answer.await.map_err(|_| gone())?;
+        answer.map_err(|why| Refused::conflict("seal-refused", why))
+    }
+}

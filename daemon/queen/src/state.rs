@@ -1,0 +1,155 @@
+//! What every handler and task shares.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use alloy::signers::SignerSync;
+use alloy::signers::local::PrivateKeySigner;
+use swarm_ledger::Ledger;
+use swarm_store::BlobStore;
+use swarm_types::eip712::Domain;
+use swarm_types::{Address, B256, EpochId, Signature65};
+use tokio::sync::{RwLock, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::catalogue::Catalogue;
+use crate::config::QueenConfig;
+use crate::feed::Feed;
+use crate::limits::Buckets;
+use crate::metrics::Metrics;
+use crate::names::Names;
+use crate::problem::{Answer, Refused};
+use crate::rails::Rails;
+use crate::seam::SettlementLink;
+
+/// CIDs that are remembered.
+const CIDS_MAX: usize = 1_024;
+/// Bytes of a bundle up to which its CID is computed on demand.
+const CID_BUNDLE_BYTES_MAX: u64 = 512 << 20;
+
+/// A shared [`AppState`].
+pub type App = Arc<AppState>;
+
+/// What every handler and task shares.
+pub struct AppState {
+    /// Configuration, checked.
+    pub config: QueenConfig,
+    /// Money and jobs.
+    pub ledger: Ledger,
+    /// Blobs.
+    pub store: BlobStore,
+    /// Models.
+    pub catalogue: Catalogue,
+    /// Routing.
+    pub rails: Rails,
+    /// Where signatures of orders and executions count.
+    pub domain: Domain,
+    /// Signs quotes and webhooks.
+    pub key: PrivateKeySigner,
+    /// Settlement.
+    pub settlement: SettlementLink,
+    /// Events.
+    pub feed: Feed,
+    /// Names on chain.
+    pub names: Names,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Buckets by signer.
+    pub signers: Buckets<Address>,
+    /// Buckets of unsigned requests by network address.
+    pub addresses: Buckets<IpAddr>,
+    /// Buckets of signed requests by network address.
+    pub addresses_signed: Buckets<IpAddr>,
+    /// Requests in flight.
+    pub in_flight: Arc<Semaphore>,
+    /// Event streams.
+    pub streams: Arc<Semaphore>,
+    /// Read while an input is checked and its job made durable; written while blobs are destroyed.
+    pub inputs: RwLock<()>,
+    /// Ends long-polls, event streams and tasks.
+    pub stop: CancellationToken,
+    /// CIDs of bundles, by epoch and summary.
+    pub cids: Mutex<BTreeMap<EpochId, (B256, String)>>,
+}
+
+impl AppState {
+    /// Takes a token of the signer's bucket.
+    pub fn limit_signer(&self, signer: Address) -> Answer<()> {
+        self.signers.take(signer, Instant::now()).map_err(|wait| {
+            self.metrics.limited.add(1);
+            let detail = format!("{signer} sends more requests than one signer may");
+            Refused::too_many(detail, wait.as_secs() + 1)
+        })
+    }
+
+    /// EIP-191 by the queen's key.
+    pub fn sign_text(&self, text: &str) -> Signature65 {
+        let signature = self.key.sign_message_sync(text.as_bytes());
+        signature.expect("a local key signs any digest").into()
+    }
+
+    /// Where the bundles are.
+    pub fn audit_dir(&self) -> PathBuf {
+        audit_dir(&self.config.state_dir)
+    }
+
+    /// CIDv1 of a sealed epoch's bundle; `None` while it cannot be read. `summary` names its content.
+    pub async fn bundle_cid(&self, epoch: EpochId, summary: B256) -> Option<String> {
+        let known = |cids: &BTreeMap<EpochId, (B256, String)>| {
+            let (of, cid) = cids.get(&epoch)?;
+            (*of == summary).then(|| cid.clone())
+        };
+        if let Some(cid) = known(&self.cids()) {
+            return Some(cid);
+        }
+        let dir = self.bundle_dir(epoch);
+        let cid = tokio::task::spawn_blocking(move || directory_cid(&dir))
+            .await
+            .ok()??;
+        let mut cids = self.cids();
+        if cids.len() >= CIDS_MAX {
+            cids.pop_first();
+        }
+        cids.insert(epoch, (summary, cid.clone()));
+        Some(cid)
+    }
+
+    fn cids(&self) -> MutexGuard<'_, BTreeMap<EpochId, (B256, String)>> {
+        self.cids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the bundle of an epoch is.
+    pub fn bundle_dir(&self, epoch: EpochId) -> PathBuf {
+        self.audit_dir().join(epoch.to_string())
+    }
+}
+
+/// Where the bundles are in a state directory.
+pub fn audit_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("audit")
+}
+
+/// CIDv1 of a bundle's directory; `None` when it cannot be read or is too large for one request.
+fn directory_cid(dir: &Path) -> Option<String> {
+    let mut files = Vec::new();
+    let mut room = CID_BUNDLE_BYTES_MAX;
+    for (prefix, at) in [("", dir.to_owned()), ("jobs/", dir.join("jobs"))] {
+        for entry in std::fs::read_dir(at).ok()? {
+            let entry = entry.ok()?;
+            let meta = entry.metadata().ok()?;
+            if meta.is_file() {
+                room = room.checked_sub(meta.len())?;
+                let name = entry.file_name().into_string().ok()?;
+                files.push((format!("{prefix}{name}"), std::fs::read(entry.path()).ok()?));
+            }
+        }
+    }
+    files.sort();
+    let files = files
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    Some(swarm_store::cid::of_directory(files))
+}

@@ -1,0 +1,136 @@
+//! The sweeper: moves what a deadline has passed, destroys what need not be kept, and looks every bee up
+//! again. Each part is repeated by itself, so that one that fails does not stop the others.
+
+use std::time::{Duration, Instant};
+
+use swarm_ledger::LedgerError;
+use swarm_ledger::commands::{BlobDeleted, Sweep};
+use swarm_ledger::records::{BlobKind, BlobRecord};
+
+use crate::clock::now_seconds;
+use crate::limits::SECONDS_A_DAY;
+use crate::problem::chain;
+use crate::state::{App, AppState};
+
+/// Time between sweeps of deadlines and leases.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Time between looks for blobs to destroy.
+const RETENTION_EVERY: Duration = Duration::from_secs(5);
+/// Time between looks at every bee.
+const RECONCILE_EVERY: Duration = Duration::from_secs(10);
+/// Blobs destroyed while submissions wait.
+const RETENTION_AT_ONCE: u32 = 32;
+
+/// Sweeps until the queen stops.
+pub async fn run(app: App) {
+    let mut retained = None::<Instant>;
+    let mut reconciled = Instant::now();
+    loop {
+        tokio::select! {
+            // Cancel-safe: nothing was taken.
+            () = app.stop.cancelled() => return,
+            // Cancel-safe: a pause.
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+        report("deadlines", deadlines(&app).await);
+        if retained.is_none_or(|at| at.elapsed() >= RETENTION_EVERY) {
+            retained = Some(Instant::now());
+            retention(&app).await;
+        }
+        if reconciled.elapsed() >= RECONCILE_EVERY {
+            reconciled = Instant::now();
+            report("bees", app.rails.reconcile().await);
+        }
+    }
+}
+
+fn report(what: &str, outcome: Result<(), LedgerError>) {
+    if let Err(error) = outcome {
+        tracing::warn!(what, error = %chain(&error), "the sweeper waits for the ledger");
+    }
+}
+
+/// Moves every job whose deadline or lease has passed, and routes what is pending again.
+async fn deadlines(app: &AppState) -> Result<(), LedgerError> {
+    loop {
+        let now = now_seconds();
+        let swept = app
+            .ledger
+            .sweep(Sweep { now })
+            .await
+            .map_err(LedgerError::from)?;
+        for (jobs, became) in [(&swept.expired, "expired"), (&swept.dead, "dead")] {
+            for job in jobs {
+                tracing::info!(%job, became, "a job ended by time; its fee was released");
+            }
+        }
+        for id in &swept.requeued {
+            tracing::info!(job = %id, "a lease lapsed; the job is pending again");
+            if let Some(job) = app.ledger.job(*id).await? {
+                app.rails.job_pending(&job, &app.catalogue).await;
+            }
+        }
+        if !swept.requeued.is_empty() || !swept.dead.is_empty() {
+            app.rails.reconcile().await?;
+        }
+        if !swept.more {
+            return Ok(());
+        }
+    }
+}
+
+/// Destroys inputs whose job ended, results after their days, and uploads that nobody used.
+async fn retention(app: &AppState) {
+    loop {
+        let now = now_seconds();
+        let orphans = now.saturating_sub(app.config.retention.orphans.as_seconds_down());
+        let days = u64::from(app.config.retention.result_days);
+        let results = now.saturating_sub(days * SECONDS_A_DAY);
+        // No job can come to need one of them while they are destroyed.
+        let _alone = app.inputs.write().await;
+        let due = match app
+            .ledger
+            .retention_due(orphans, results, RETENTION_AT_ONCE)
+            .await
+        {
+            Ok(due) => due,
+            Err(error) => return report("retention", Err(error)),
+        };
+        let full = due.len() == RETENTION_AT_ONCE as usize;
+        let mut destroyed = 0;
+        for blob in due {
+            match destroy(app, &blob, now).await {
+                Ok(()) => destroyed += 1,
+                Err(error) => {
+                    tracing::error!(sha256 = %blob.blob.sha256, error = %chain(&*error), "a blob could not be destroyed; it is tried again");
+                }
+            }
+        }
+        // What cannot be destroyed stays due: without this a full disk would spin here.
+        if !full || destroyed == 0 {
+            return;
+        }
+    }
+}
+
+/// Key and bytes first, then the record: after a crash in between it is done again.
+async fn destroy(
+    app: &AppState,
+    blob: &BlobRecord,
+    now: u64,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let reason = match (blob.kind, blob.completed_at, blob.released_at) {
+        (BlobKind::Input, _, Some(_)) => "its job ended",
+        (_, None, _) => "the upload was not finished",
+        (BlobKind::Input, ..) => "no job used it",
+        (BlobKind::Result, ..) => "its days were over",
+    };
+    app.store.delete(blob.blob.sha256).await?;
+    let command = BlobDeleted {
+        now,
+        sha256: blob.blob.sha256,
+        reason: reason.into(),
+    };
+    app.ledger.blob_deleted(command).await?;
+    Ok(())
+}
