@@ -252,6 +252,17 @@ impl Ledger {
         self.readers.read(move |c| sql::jobs::get(c, id)).await
     }
 
+    /// The job of a client's order, by the order's nonce.
+    pub async fn job_of_order(
+        &self,
+        client: Address,
+        nonce: u64,
+    ) -> Result<Option<JobRecord>, LedgerError> {
+        self.readers
+            .read(move |c| sql::jobs::of_order(c, client, nonce))
+            .await
+    }
+
     /// A page of jobs, newest first; `after` is the last one of the page before.
     pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, LedgerError> {
         self.readers

@@ -174,6 +174,18 @@ pub(crate) fn get(conn: &Connection, id: JobId) -> Result<Option<JobRecord>, Led
     one(conn, select_job!("WHERE j.id = ?1"), [key], read)
 }
 
+/// A job by its client and the order's nonce.
+pub(crate) fn of_order(
+    conn: &Connection,
+    client: Address,
+    nonce: u64,
+) -> Result<Option<JobRecord>, LedgerError> {
+    let sql = select_job!(
+        "WHERE j.client = (SELECT id FROM accounts WHERE kind = 'client' AND owner = ?1) AND j.nonce = ?2"
+    );
+    one(conn, sql, params![client.as_slice(), bits(nonce)], read)
+}
+
 /// Leases a job.
 pub(crate) fn claim(
     conn: &Connection,
