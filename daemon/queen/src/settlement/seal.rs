@@ -1,0 +1,215 @@
+//! Seals epochs: on the schedule, on demand, and early when one nears the contract's limit of entries.
+//!
+//! An epoch that is being sealed goes through the same steps from the start after every interruption:
+//! compare mirror and chain, leave out what cannot be collected, build the bundle, sign, publish the
+//! bundle, record the seal. Nothing is irrevocable before the seal is recorded, and the same contents
+//! give the same bytes.
+
+use swarm_chain::{At, Terms};
+use swarm_ledger::CommandError;
+use swarm_ledger::commands::{BeginSeal, DropUncollectable, RecordSealed};
+use swarm_ledger::records::{EpochRecord, EpochState, SealContents, SealTrigger};
+use swarm_types::EpochId;
+use swarm_types::bundle::EpochInput;
+use swarm_types::escrow::BlockRef;
+
+use super::notes::Note;
+use super::{SIZE_CHECK, Settlement, SettlementError, bundle_dir, collect};
+
+/// Epochs looked at: the open one, the one in flight, and what is done.
+const RECENT_EPOCHS: u32 = 4;
+/// An epoch closes when it comes this near to the contract's limit of entries, so that what completes
+/// until it is closed still fits.
+const ENTRIES_SPARE: u64 = 32;
+
+impl Settlement {
+    /// Begins or goes on with sealing. Answers the epoch, when one is being sealed.
+    pub(super) async fn seal(&mut self, terms: &Terms) -> Result<Option<EpochId>, SettlementError> {
+        let head = self.ledger.chain_cursor(1).await?.head;
+        let (Some(_), Some(head)) = (self.heads, head) else {
+            if self.demanded {
+                let text = "the ledger has not caught up with the chain yet; ask again".to_owned();
+                self.notes.set(Note::Seal, text);
+            }
+            return Ok(None);
+        };
+        let epochs = self.ledger.epochs(None, RECENT_EPOCHS).await?;
+        let in_state = |state| epochs.iter().find(|epoch| epoch.state == state);
+        let epoch = match (in_state(EpochState::Sealing), in_state(EpochState::Open)) {
+            (Some(sealing), _) => sealing.id,
+            (None, Some(open)) => match self.begin(open, terms).await? {
+                Some(id) => id,
+                None => return Ok(None),
+            },
+            (None, None) => return Ok(None),
+        };
+        self.finish(epoch, head, terms).await?;
+        Ok(Some(epoch))
+    }
+
+    async fn begin(
+        &mut self,
+        open: &EpochRecord,
+        terms: &Terms,
+    ) -> Result<Option<EpochId>, SettlementError> {
+        let now = self.now();
+        let trigger = if self.demanded {
+            SealTrigger::Demand
+        } else if self.config.is_due(self.opened_at(open, now).await?, now) {
+            SealTrigger::Schedule
+        } else if self.is_nearly_full(terms).await? {
+            SealTrigger::EntryLimit
+        } else {
+            return Ok(None);
+        };
+        match self.ledger.begin_seal(BeginSeal { now, trigger }).await {
+            Ok(start) => {
+                tracing::info!(epoch = %start.epoch, %trigger, "sealing");
+                Ok(Some(start.epoch))
+            }
+            // The epoch before has its window open, or the clock went back: it is due again next round.
+            Err(CommandError::Refused(refusal)) => {
+                let text = format!("the open epoch cannot be sealed yet: {refusal}");
+                self.notes.set(Note::Seal, text);
+                Ok(None)
+            }
+            Err(CommandError::Ledger(error)) => Err(error.into()),
+        }
+    }
+
+    /// When the epoch opened. The first one opens with an empty ledger, which knows no time: it counts
+    /// from the first thing that happened.
+    async fn opened_at(&self, open: &EpochRecord, now: u64) -> Result<u64, SettlementError> {
+        if open.opened_at != 0 {
+            return Ok(open.opened_at);
+        }
+        let first = self.ledger.events_after(0, 1).await?;
+        Ok(first.first().map_or(now, |event| event.time))
+    }
+
+    async fn is_nearly_full(&mut self, terms: &Terms) -> Result<bool, SettlementError> {
+        let now = tokio::time::Instant::now();
+        if self.size_checked.is_some_and(|at| now < at + SIZE_CHECK) {
+            return Ok(false);
+        }
+        self.size_checked = Some(now);
+        let entries = self.ledger.stats().await?.open_epoch_entries;
+        Ok(entries + ENTRIES_SPARE >= terms.max_entries)
+    }
+
+    /// Every step from fixed contents to a recorded seal.
+    async fn finish(
+        &mut self,
+        epoch: EpochId,
+        head: BlockRef,
+        terms: &Terms,
+    ) -> Result<(), SettlementError> {
+        let mut contents = self.contents(epoch).await?;
+        let differences = self.differences(&contents, head, terms.default_cap).await?;
+        if !differences.is_empty() {
+            let text = format!(
+                "{epoch} is not sealed: at block {} the chain differs from the ledger: {}",
+                head.number,
+                differences.join("; ")
+            );
+            self.notes.set(Note::Seal, text);
+            return Ok(());
+        }
+
+        let until = contents.sealed_at.saturating_add(terms.max_seal_age);
+        let limits = self.collectable(&contents, head, until).await?;
+        let uncollectable = collect::uncollectable(&contents.jobs, &limits);
+        if !uncollectable.is_empty() {
+            let text = format!(
+                "{epoch}: {} jobs cannot be collected and are left out: their clients' money or caps do not cover them",
+                uncollectable.len()
+            );
+            self.notes.set(Note::Uncollectable, text);
+            let command = DropUncollectable {
+                now: self.now(),
+                epoch,
+                jobs: uncollectable,
+                reason: "the client's money in the escrow, or its cap, does not cover the fee"
+                    .into(),
+            };
+            let dropped = self.ledger.drop_uncollectable(command).await;
+            dropped.map_err(|e| SettlementError::of("leave jobs out", e))?;
+            contents = self.contents(epoch).await?;
+        }
+
+        let at = At::Hash(head.hash);
+        let gate = self.chain.gate(at).await?;
+        if head.timestamp >= gate.escape_at && !contents.jobs.is_empty() {
+            let text = format!(
+                "{epoch} waits: no epoch became final for so long that clients may leave at once, and the escrow takes only an empty epoch first"
+            );
+            self.notes.set(Note::Seal, text);
+            return Ok(());
+        }
+        let (settlers, threshold) = self.chain.settlers(at).await?;
+        let keys: Vec<_> = self
+            .keys
+            .settlers
+            .iter()
+            .filter(|key| settlers.contains(&key.address()))
+            .cloned()
+            .collect();
+        if (keys.len() as u64) < threshold {
+            let text = format!(
+                "{epoch} is not sealed: the escrow wants {threshold} settlers' signatures, and {} of the configured keys are settlers",
+                keys.len()
+            );
+            self.notes.set(Note::Seal, text);
+            return Ok(());
+        }
+        self.sign_and_record(contents, keys).await?;
+        self.notes.clear(Note::Seal);
+        Ok(())
+    }
+
+    async fn contents(&self, epoch: EpochId) -> Result<SealContents, SettlementError> {
+        let contents = self.ledger.seal_contents(epoch).await?;
+        contents.ok_or_else(|| SettlementError::Refused {
+            step: "give the contents of an epoch",
+            reason: format!("{epoch} is open"),
+        })
+    }
+
+    async fn sign_and_record(
+        &mut self,
+        contents: SealContents,
+        keys: Vec<swarm_chain::Wallet>,
+    ) -> Result<(), SettlementError> {
+        let epoch = contents.epoch;
+        let input = EpochInput {
+            epoch: epoch.0,
+            domain: self.chain.domain().clone(),
+            previous: contents.previous,
+            sealed_at: contents.sealed_at,
+            rates: self.shares.rates,
+            protocol_payee: self.shares.protocol_payee,
+            operator_payee: self.shares.operator_payee,
+            jobs: contents.jobs,
+            workers: contents.workers,
+        };
+        let audit_dir = self.audit_dir.clone();
+        let work = tokio::task::spawn_blocking(move || bundle_dir::write(&audit_dir, input, &keys));
+        let written = work.await.map_err(|error| SettlementError::Refused {
+            step: "build a bundle",
+            reason: error.to_string(),
+        })??;
+        let command = RecordSealed {
+            now: self.now(),
+            epoch,
+            seal: written.seal,
+            charges: written.charges,
+            payouts: written.payouts,
+            agents: written.agents,
+            signatures: written.signatures,
+        };
+        let recorded = self.ledger.record_sealed(command).await;
+        let recorded = recorded.map_err(|e| SettlementError::of("record a seal", e))?;
+        tracing::info!(%epoch, receipts = recorded.jobs, revenue = %recorded.revenue, "sealed");
+        Ok(())
+    }
+}

@@ -1,0 +1,573 @@
+//! Settlement against a real chain and a real ledger.
+
+use std::time::Duration;
+
+use swarm_chain::audit::AuditReport;
+use swarm_chain::devchain::{DEV_ACCOUNTS, DevChain, NodeConfig, USDC, dev_wallet};
+use swarm_chain::views::EpochState as OnChain;
+use swarm_chain::{At, Call, Mined};
+use swarm_contracts::Params;
+use swarm_ledger::LedgerConfig;
+use swarm_ledger::commands::{ApproveWorker, BeginSeal, Claim, Complete, Submit};
+use swarm_ledger::records::{BlobRef, EpochRecord, EpochState, SealTrigger};
+use swarm_types::order::{Order, SignedOrder};
+use swarm_types::power::PowerRecord;
+use swarm_types::receipt::Execution;
+use swarm_types::{B256, EpochId, JobId, MicroUsdc, sha256};
+
+use super::*;
+use crate::config::Span;
+use crate::seam;
+
+const CLIENT: usize = 0;
+const SETTLER: usize = 1;
+const GUARDIAN: usize = 2;
+const GAS: usize = 3;
+const WORKER: usize = 4;
+const OPERATOR: usize = 5;
+const PROTOCOL: usize = 6;
+const OWNER: usize = 7;
+const FEE: MicroUsdc = MicroUsdc(100_000);
+
+struct Rack {
+    dev: DevChain,
+    chain: Chain,
+    ledger: Ledger,
+    dir: tempfile::TempDir,
+    start_block: u64,
+}
+
+fn params() -> Params {
+    let [owner, guardian, settler] = [OWNER, GUARDIAN, SETTLER].map(|i| DEV_ACCOUNTS[i]);
+    Params::development(USDC, owner, guardian, vec![settler], 1)
+}
+
+impl Rack {
+    async fn start() -> Self {
+        let dev = DevChain::start(&NodeConfig::default(), params()).await;
+        let dev = dev.expect("a development chain");
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = LedgerConfig {
+            chain_id: 84_532,
+            escrow: dev.escrow,
+            default_cap: params().default_cap,
+        };
+        Self {
+            chain: dev.chain().expect("a URL"),
+            ledger: Ledger::open(&dir.path().join("ledger.db"), config).expect("a ledger"),
+            start_block: dev.escrow_block,
+            dev,
+            dir,
+        }
+    }
+
+    /// Settlement as after a start of the queen.
+    fn settlement(&self, gas: Option<usize>) -> Settlement {
+        let keys = SettlementKeys {
+            settlers: vec![dev_wallet(SETTLER)],
+            gas: gas.map(dev_wallet),
+        };
+        let config = SettlementConfig {
+            seal_every: Span::seconds(1_000_000_000),
+            poll: Span::seconds(1),
+            follow_chain_clock: true,
+        };
+        let shares = Shares {
+            rates: Rates::default(),
+            protocol_payee: DEV_ACCOUNTS[PROTOCOL],
+            operator_payee: DEV_ACCOUNTS[OPERATOR],
+        };
+        Settlement::new(
+            self.ledger.clone(),
+            self.chain.clone(),
+            config,
+            keys,
+            shares,
+            self.dir.path().join("audit"),
+            self.start_block,
+        )
+    }
+
+    async fn send(&self, from: usize, call: &Call) -> Mined {
+        let tx = self
+            .chain
+            .send(&dev_wallet(from), call)
+            .await
+            .expect("sent");
+        let wait = Duration::from_secs(30);
+        let mined = self.chain.rpc().wait_for(tx, At::Latest, wait, |_| {});
+        mined.await.expect("included")
+    }
+
+    async fn deposit(&self, amount: MicroUsdc) {
+        let client = DEV_ACCOUNTS[CLIENT];
+        self.dev.mint(client, amount).await.expect("minted");
+        self.send(CLIENT, &self.chain.approve(amount)).await;
+        self.send(CLIENT, &self.chain.deposit(amount)).await;
+        self.dev.mine(3).await.expect("mined");
+    }
+
+    async fn time(&self) -> u64 {
+        let head = self.chain.rpc().block(At::Latest).await.expect("a block");
+        head.timestamp.max(now_seconds())
+    }
+
+    /// A job of the client, from order to completion, as the queen's API would do it.
+    async fn job(&self, nonce: u64) -> JobId {
+        let now = self.time().await;
+        let domain = self.chain.domain();
+        let order = Order {
+            client: DEV_ACCOUNTS[CLIENT],
+            model: B256::repeat_byte(4),
+            input: B256::repeat_byte(5),
+            max_fee: FEE,
+            nonce,
+            deadline: now + 3_600,
+        };
+        let order = SignedOrder {
+            signature: dev_wallet(CLIENT).sign(&order.digest(domain)),
+            order,
+        };
+        let blob = |byte| BlobRef {
+            sha256: B256::repeat_byte(byte),
+            size: 1,
+        };
+        let submit = Submit {
+            now,
+            commitment: order.commitment(),
+            signers: order.signers(domain).expect("signers"),
+            order: order.clone(),
+            fee: FEE,
+            salt: B256::repeat_byte(1),
+            job_type: "test".into(),
+            input: blob(7),
+            reply_to: None,
+            recipients: Vec::new(),
+            label: None,
+            webhook: None,
+            max_attempts: 1,
+        };
+        self.upload(blob(7), now).await;
+        let job = self.ledger.submit(submit).await.expect("accepted").job.id;
+        let worker = DEV_ACCOUNTS[WORKER];
+        let approve = ApproveWorker {
+            now,
+            worker,
+            payee: worker,
+        };
+        self.ledger.approve_worker(approve).await.expect("approved");
+        let claim = Claim {
+            now,
+            worker,
+            models: vec![B256::repeat_byte(4)],
+            job: None,
+            lease_seconds: 60,
+        };
+        let lease = self
+            .ledger
+            .claim(claim)
+            .await
+            .expect("claims")
+            .expect("a job");
+        let (engine, power) = ("test/1".to_owned(), PowerRecord::unknown());
+        let execution = Execution {
+            job_epoch: job.epoch,
+            job_seq: job.seq,
+            order: order.commitment(),
+            model: order.order.model,
+            input: order.order.input,
+            result: swarm_types::digest::sha256_parts(&[
+                B256::repeat_byte(1).as_slice(),
+                B256::repeat_byte(6).as_slice(),
+            ]),
+            engine: sha256(engine.as_bytes()),
+            device: sha256(b"cpu:test"),
+            started_at: now,
+            completed_at: now,
+            energy_millijoules: u64::MAX,
+            power: power.digest(),
+        };
+        let complete = Complete {
+            now,
+            worker,
+            lease: lease.lease_ref(),
+            execution_signature: dev_wallet(WORKER).sign(&execution.digest(domain)),
+            execution,
+            engine,
+            power,
+            result: blob(8),
+            manifest: B256::repeat_byte(6),
+        };
+        self.ledger.complete(complete).await.expect("completed");
+        job
+    }
+
+    /// An input that is there, as far as the ledger cares.
+    async fn upload(&self, blob: BlobRef, now: u64) {
+        use swarm_ledger::commands::{BlobBegin, BlobComplete};
+        let begin = BlobBegin {
+            now,
+            blob,
+            kind: swarm_ledger::records::BlobKind::Input,
+            uploader: DEV_ACCOUNTS[CLIENT],
+            job: None,
+        };
+        self.ledger.blob_begin(begin).await.expect("begun");
+        let complete = BlobComplete {
+            now,
+            sha256: blob.sha256,
+        };
+        self.ledger.blob_complete(complete).await.expect("whole");
+    }
+
+    async fn epoch(&self, number: u64) -> EpochRecord {
+        let epoch = self.ledger.epoch(EpochId(number)).await.expect("reads");
+        epoch.expect("the epoch exists")
+    }
+
+    async fn audit(&self, number: u64) -> AuditReport {
+        let dir = bundle_dir::path(&self.dir.path().join("audit"), EpochId(number));
+        let read = |name: &str| std::fs::read(dir.join(name)).ok();
+        self.chain.audit(read).await.expect("an audit")
+    }
+
+    async fn assert_sound(&self) {
+        let violations = self.ledger.check().await.expect("a check");
+        assert_eq!(violations, []);
+    }
+}
+
+async fn demand(settlement: &mut Settlement) -> Option<EpochId> {
+    settlement.demanded = true;
+    let begun = settlement.round().await.expect("a round").begun;
+    settlement.demanded = false;
+    begun
+}
+
+async fn round(settlement: &mut Settlement) {
+    settlement.round().await.expect("a round");
+}
+
+/// Rounds until the ledger has epoch `number` on the chain: the node mines a moment after it was sent.
+async fn until_included(rack: &Rack, settlement: &mut Settlement, number: u64) {
+    for _ in 0..200 {
+        round(settlement).await;
+        if rack.epoch(number).await.state == EpochState::Included {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{:?}", rack.epoch(number).await);
+}
+
+#[tokio::test]
+async fn an_epoch_goes_from_a_deposit_to_claims_and_a_clean_audit() {
+    let rack = Rack::start().await;
+    let mut settlement = rack.settlement(Some(GAS));
+    rack.deposit(MicroUsdc(5_000_000)).await;
+    round(&mut settlement).await;
+    let account = rack
+        .ledger
+        .client(DEV_ACCOUNTS[CLIENT], rack.time().await)
+        .await
+        .expect("reads");
+    assert_eq!(account.expect("known").available, MicroUsdc(5_000_000));
+
+    rack.job(1).await;
+    rack.job(2).await;
+    round(&mut settlement).await;
+    assert_eq!(rack.epoch(1).await.state, EpochState::Open);
+    assert_eq!(demand(&mut settlement).await, Some(EpochId(1)));
+    until_included(&rack, &mut settlement, 1).await;
+    // The next waits for the window, and says so.
+    assert_eq!(demand(&mut settlement).await, None);
+    assert!(
+        settlement
+            .notes
+            .get(Note::Seal)
+            .expect("a note")
+            .contains("final or void")
+    );
+
+    rack.dev.advance(params().window).await.expect("time");
+    round(&mut settlement).await;
+    assert_eq!(rack.epoch(1).await.state, EpochState::Final);
+    rack.send(GAS, &rack.chain.claim_for(DEV_ACCOUNTS[WORKER]))
+        .await;
+    let paid = rack
+        .chain
+        .usdc(DEV_ACCOUNTS[WORKER], At::Latest)
+        .await
+        .expect("usdc");
+    assert_eq!(paid, MicroUsdc(186_000));
+    let report = rack.audit(1).await;
+    assert!(report.holds(), "{:?}", report.checks);
+    round(&mut settlement).await;
+    rack.assert_sound().await;
+
+    rack.job(3).await;
+    assert_eq!(demand(&mut settlement).await, Some(EpochId(2)));
+    until_included(&rack, &mut settlement, 2).await;
+    let report = rack.audit(2).await;
+    assert!(report.holds(), "{:?}", report.checks);
+    rack.assert_sound().await;
+}
+
+#[tokio::test]
+async fn every_interruption_of_a_seal_is_taken_up_again() {
+    let rack = Rack::start().await;
+    rack.deposit(MicroUsdc(5_000_000)).await;
+    round(&mut rack.settlement(None)).await;
+    rack.job(1).await;
+    // Stopped right after the epoch was fixed, with a torn bundle on disk.
+    let now = rack.time().await;
+    let trigger = SealTrigger::Demand;
+    rack.ledger
+        .begin_seal(BeginSeal { now, trigger })
+        .await
+        .expect("fixed");
+    let audit = rack.dir.path().join("audit");
+    for torn in [".epoch-001.new/jobs", ".epoch-001.old", "epoch-001"] {
+        std::fs::create_dir_all(audit.join(torn)).expect("a directory");
+        std::fs::write(audit.join(torn).join("SUMMARY.json"), "{").expect("torn");
+    }
+    // A start without a gas key seals, and waits.
+    let mut poor = rack.settlement(None);
+    round(&mut poor).await;
+    assert_eq!(rack.epoch(1).await.state, EpochState::Sealed);
+    round(&mut poor).await;
+    assert!(
+        poor.notes
+            .get(Note::Submit)
+            .expect("a note")
+            .contains("no gas key")
+    );
+    // The next start sends; the one after that only looks.
+    round(&mut rack.settlement(Some(GAS))).await;
+    until_included(&rack, &mut rack.settlement(Some(GAS)), 1).await;
+    let nonce = rack
+        .chain
+        .rpc()
+        .nonce_mined(DEV_ACCOUNTS[GAS])
+        .await
+        .expect("nonce");
+    assert_eq!(nonce, 1);
+    assert!(rack.audit(1).await.holds());
+    let left: Vec<_> = std::fs::read_dir(audit).expect("lists").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    rack.assert_sound().await;
+}
+
+#[tokio::test]
+async fn money_that_leaves_is_not_charged_and_the_job_is_left_out() {
+    let rack = Rack::start().await;
+    let mut settlement = rack.settlement(Some(GAS));
+    rack.deposit(MicroUsdc(250_000)).await;
+    round(&mut settlement).await;
+    let (kept, dropped) = (rack.job(1).await, rack.job(2).await);
+    rack.send(CLIENT, &rack.chain.request_withdrawal(MicroUsdc(100_000)))
+        .await;
+    // The seal's whole life must be over before the request matures, or the money is gone for it.
+    let early = params().exit_delay - params().max_seal_age;
+    rack.dev.advance(early + 60).await.expect("time");
+    assert_eq!(demand(&mut settlement).await, Some(EpochId(1)));
+    until_included(&rack, &mut settlement, 1).await;
+    let epoch = rack.epoch(1).await;
+    assert_eq!(
+        (epoch.state, epoch.jobs, epoch.revenue),
+        (EpochState::Included, 1, FEE)
+    );
+    let ledger = &rack.ledger;
+    let job = |id| async move { ledger.job(id).await.expect("reads").expect("a job") };
+    assert!(job(kept).await.uncollectable.is_none());
+    assert!(job(dropped).await.uncollectable.is_some());
+    assert!(settlement.notes.get(Note::Uncollectable).is_some());
+    rack.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_mirror_that_differs_from_the_chain_seals_nothing() {
+    let mut rack = Rack::start().await;
+    rack.deposit(MicroUsdc(1_000_000)).await;
+    // A ledger that never saw the first deposit.
+    rack.start_block = rack
+        .chain
+        .rpc()
+        .block(At::Latest)
+        .await
+        .expect("block")
+        .number;
+    rack.deposit(MicroUsdc(1_000_000)).await;
+    let mut settlement = rack.settlement(Some(GAS));
+    round(&mut settlement).await;
+    rack.job(1).await;
+    assert_eq!(demand(&mut settlement).await, Some(EpochId(1)));
+    let note = settlement.notes.get(Note::Seal).expect("a note").to_owned();
+    assert!(
+        note.contains("differs") && note.contains("2000000"),
+        "{note}"
+    );
+    round(&mut settlement).await;
+    assert_eq!(rack.epoch(1).await.state, EpochState::Sealing);
+    assert_eq!(rack.chain.epoch(1, At::Latest).await.expect("view"), None);
+}
+
+#[tokio::test]
+async fn a_void_epoch_settles_again_under_the_next_number() {
+    let rack = Rack::start().await;
+    let mut settlement = rack.settlement(Some(GAS));
+    rack.deposit(MicroUsdc(5_000_000)).await;
+    round(&mut settlement).await;
+    rack.job(1).await;
+    demand(&mut settlement).await;
+    until_included(&rack, &mut settlement, 1).await;
+    rack.send(GUARDIAN, &rack.chain.void_epoch(1)).await;
+    rack.dev.mine(3).await.expect("mined");
+    round(&mut settlement).await;
+    assert_eq!(rack.epoch(1).await.state, EpochState::Void);
+    rack.dev.advance(1).await.expect("time");
+    assert_eq!(demand(&mut settlement).await, Some(EpochId(2)));
+    assert!(
+        settlement
+            .notes
+            .get(Note::Submit)
+            .expect("a note")
+            .contains("guardian")
+    );
+    rack.send(GUARDIAN, &rack.chain.resume()).await;
+    until_included(&rack, &mut settlement, 2).await;
+    let epoch = rack.epoch(2).await;
+    assert_eq!((epoch.state, epoch.jobs), (EpochState::Included, 1));
+    let account = rack
+        .chain
+        .account(DEV_ACCOUNTS[CLIENT], At::Latest)
+        .await
+        .expect("view");
+    assert_eq!((account.balance.0, account.pending.0), (4_900_000, 100_000));
+    assert!(rack.audit(2).await.holds());
+    rack.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_seal_that_grew_too_old_is_made_again() {
+    let rack = Rack::start().await;
+    rack.deposit(MicroUsdc(5_000_000)).await;
+    let mut poor = rack.settlement(None);
+    round(&mut poor).await;
+    rack.job(1).await;
+    demand(&mut poor).await;
+    let old = rack.epoch(1).await.seal_hash.expect("sealed");
+    rack.dev
+        .advance(params().max_seal_age + 1)
+        .await
+        .expect("time");
+    let mut settlement = rack.settlement(Some(GAS));
+    until_included(&rack, &mut settlement, 1).await;
+    let epoch = rack.epoch(1).await;
+    assert_ne!(epoch.seal_hash, Some(old));
+    let there = rack
+        .chain
+        .epoch(1, At::Latest)
+        .await
+        .expect("view")
+        .expect("settled");
+    assert_eq!(
+        (there.state, Some(there.seal_hash)),
+        (OnChain::Pending, epoch.seal_hash)
+    );
+    assert!(rack.audit(1).await.holds());
+    rack.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_deposit_that_a_reorg_took_back_counts_no_more() {
+    use alloy::providers::ext::AnvilApi;
+    use alloy::rpc::types::anvil::ReorgOptions;
+    let rack = Rack::start().await;
+    let mut settlement = rack.settlement(Some(GAS));
+    rack.deposit(MicroUsdc(1_000_000)).await;
+    round(&mut settlement).await;
+    rack.deposit(MicroUsdc(2_000_000)).await;
+    round(&mut settlement).await;
+    let client = DEV_ACCOUNTS[CLIENT];
+    let available = || async {
+        let account = rack
+            .ledger
+            .client(client, rack.time().await)
+            .await
+            .expect("reads");
+        account.expect("known").available
+    };
+    assert_eq!(available().await, MicroUsdc(3_000_000));
+    let options = ReorgOptions {
+        depth: 6,
+        tx_block_pairs: Vec::new(),
+    };
+    let provider = rack.dev.node.rpc().provider();
+    provider
+        .anvil_reorg(options)
+        .await
+        .expect("a reorganisation");
+    rack.dev.mine(3).await.expect("mined");
+    round(&mut settlement).await;
+    assert_eq!(available().await, MicroUsdc(1_000_000));
+    rack.assert_sound().await;
+}
+
+#[tokio::test]
+async fn while_the_chain_is_away_the_loop_says_so_and_goes_on_when_it_is_back() {
+    let rack = Rack::start().await;
+    let config = LedgerConfig {
+        chain_id: 84_532,
+        escrow: rack.dev.escrow,
+        default_cap: params().default_cap,
+    };
+    let path = rack.dir.path().join("other.db");
+    let ledger = Ledger::open(&path, config).expect("a ledger");
+    let mut settlement = rack.settlement(Some(GAS));
+    settlement.ledger = ledger;
+    settlement.config.poll = Span(Duration::from_millis(50));
+    // A node that only comes up later, at an address that is known before.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let url = format!("http://{address}");
+    settlement.chain = Chain::new(&url, 84_532, rack.dev.escrow, USDC).expect("a URL");
+    let (link, port) = seam::link("settlement starts");
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(settlement.run(port, stop.clone()));
+
+    let asked = link.seal().await;
+    assert!(asked.is_err());
+    let trouble = link.status().chain_trouble.expect("trouble");
+    assert!(trouble.contains("does not answer"), "{trouble}");
+
+    let behind = rack.dev.rpc_url.trim_start_matches("http://").to_owned();
+    let node = tokio::net::TcpListener::bind(address)
+        .await
+        .expect("the port");
+    let forward = tokio::spawn(async move {
+        while let Ok((mut near, _)) = node.accept().await {
+            let behind = behind.clone();
+            tokio::spawn(async move {
+                if let Ok(mut far) = tokio::net::TcpStream::connect(&behind).await {
+                    // Either side may close.
+                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                }
+            });
+        }
+    });
+    for _ in 0..600 {
+        if link.status().chain_trouble.is_none() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let status = link.status();
+    assert_eq!(status.chain_trouble, None);
+    assert!(status.head_block >= rack.dev.escrow_block);
+    assert_eq!(link.seal().await.ok(), Some(EpochId(1)));
+    stop.cancel();
+    task.await.expect("ends");
+    forward.abort();
+}
