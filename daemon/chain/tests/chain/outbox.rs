@@ -30,6 +30,18 @@ async fn broadcast(chain: &Chain, tx: &SignedTx) -> Sent {
     chain.broadcast(tx).await.expect("the node answers")
 }
 
+/// Sends it and waits until it is mined: the node mines a moment after it took it.
+async fn include(chain: &Chain, tx: &SignedTx) {
+    assert_eq!(broadcast(chain, tx).await, Sent::Known);
+    for _ in 0..500 {
+        if chain.rpc().mined(tx.hash).await.expect("a receipt").is_some() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{} is not mined", tx.hash);
+}
+
 async fn settlements(dev: &DevChain, chain: &Chain) -> usize {
     let events = read_all(chain, dev.escrow_block, &mut Vec::new()).await;
     let settled = |event: &&EscrowEvent| matches!(event, EscrowEvent::EpochSettled { .. });
@@ -45,7 +57,7 @@ async fn a_crash_before_or_after_the_broadcast_sends_nothing_twice() {
     // Crash after remembering, before broadcasting: the same bytes go out.
     let again = plan(&chain, &sealed, from_ref(&first), clock + 1).await;
     assert_eq!(again, Plan::Resend(first.tx.clone()));
-    assert_eq!(broadcast(&chain, &first.tx).await, Sent::Known);
+    include(&chain, &first.tx).await;
     // The answer got lost: the chain is looked at first.
     let done = plan(&chain, &sealed, from_ref(&first), clock + 2).await;
     assert!(
@@ -145,7 +157,7 @@ async fn a_nonce_that_something_else_used_is_given_up_for_the_next() {
         clock + 1,
     );
     assert_eq!(second.tx.nonce, first.tx.nonce + 1);
-    broadcast(&chain, &second.tx).await;
+    include(&chain, &second.tx).await;
     let done = plan(&chain, &sealed, &[first, second], clock + 2).await;
     assert!(matches!(done, Plan::Settled { .. }), "{done:?}");
     assert_eq!(settlements(&dev, &chain).await, 1);
@@ -157,7 +169,7 @@ async fn a_void_epoch_stops_settlement_until_it_is_resumed() {
     let sealed = sealed_epoch(&dev, &chain).await;
     let clock = now(&chain).await;
     let first = attempt(plan(&chain, &sealed, &[], clock).await, clock);
-    broadcast(&chain, &first.tx).await;
+    include(&chain, &first.tx).await;
     let jobs = vec![job(&chain, 1, 1, now(&chain).await, &dev_wallet(CLIENT))];
     dev.advance(1).await.expect("time");
     let (next, _) = seal(&chain, 2, sealed.seal.struct_hash(), jobs).await;
@@ -175,7 +187,7 @@ async fn a_void_epoch_stops_settlement_until_it_is_resumed() {
     );
     send(&chain, &guardian, &chain.resume()).await;
     let second = attempt(plan(&chain, &next, &[], clock).await, clock);
-    broadcast(&chain, &second.tx).await;
+    include(&chain, &second.tx).await;
     let done = plan(&chain, &next, &[second], clock).await;
     assert!(matches!(done, Plan::Settled { .. }), "{done:?}");
     let void = plan(&chain, &sealed, &[first], clock).await;
@@ -223,7 +235,7 @@ async fn pauses_old_seals_taken_numbers_and_uncollectable_charges_are_named() {
 
     let (empty, _) = seal(&chain, 1, B256::ZERO, Vec::new()).await;
     let tx = attempt(plan(&chain, &empty, &[], clock).await, clock);
-    broadcast(&chain, &tx.tx).await;
+    include(&chain, &tx.tx).await;
     let taken = plan(&chain, &over_cap, &[], clock).await;
     assert_eq!(
         taken,
