@@ -15,7 +15,7 @@ pub const CONCURRENCY_MAX: u32 = 16;
 /// Most jobs that are fetched or uploaded beside those that compute.
 pub const PREFETCH_MAX: u32 = 4;
 /// Longest name.
-const NAME_CHARS_MAX: usize = 64;
+const NAME_BYTES_MAX: usize = 64;
 /// Longest drain: a rack that is switched off does not wait an hour.
 const DRAIN_MAX: Duration = Duration::from_secs(3600);
 
@@ -105,11 +105,10 @@ impl BeeConfig {
             }
         };
         let name = &self.name;
-        let named = (1..=NAME_CHARS_MAX).contains(&name.chars().count())
-            && !name.contains(char::is_control);
+        let named = (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains(char::is_control);
         require(
             named,
-            format!("name: must be 1 to {NAME_CHARS_MAX} printable characters"),
+            format!("name: must be 1 to {NAME_BYTES_MAX} bytes without control characters"),
         );
         require(
             (1..=CONCURRENCY_MAX).contains(&self.concurrency),

@@ -33,6 +33,14 @@ pub enum BeeError {
     /// No model in it.
     #[error("there is no model package in {0}; run scripts/setup, or install one")]
     NoModels(PathBuf),
+    /// More packages than a bee keeps in memory.
+    #[error("there are more than {max} model packages in {path}")]
+    TooManyModels {
+        /// The directory.
+        path: PathBuf,
+        /// The limit.
+        max: usize,
+    },
     /// A package is refused.
     #[error("the model package {path} is refused")]
     Package {

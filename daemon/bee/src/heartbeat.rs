@@ -8,9 +8,12 @@ use swarm_types::api::{Approval, HEARTBEAT_SECONDS, Heartbeat, HeartbeatAnswer};
 use tokio_util::sync::CancellationToken;
 
 use crate::bee::Inner;
+use crate::work;
 
 /// Pause after a heartbeat that was not answered: two more fit before the gap costs ready time.
 const RETRY: Duration = Duration::from_secs(5);
+/// Pause after the queen learned to know the bee again.
+const REGISTERED: Duration = Duration::from_secs(1);
 /// What the queen says of a bee she does not know.
 const NOT_REGISTERED: &str = "not-registered";
 
@@ -54,11 +57,17 @@ impl Inner {
             Ok(answer) => self.take_answer(&answer),
             Err(error) if error.kind() == Some(NOT_REGISTERED) => {
                 tracing::warn!("the queen does not know this bee any more; registering again");
-                self.register_again().await;
-                RETRY
+                if self.register_again().await {
+                    REGISTERED
+                } else {
+                    RETRY
+                }
             }
             Err(error) => {
-                tracing::warn!(%error, "the heartbeat was not answered");
+                tracing::warn!(
+                    error = work::explain(&error),
+                    "the heartbeat was not answered"
+                );
                 RETRY
             }
         }
@@ -82,21 +91,25 @@ impl Inner {
         Duration::from_secs(next)
     }
 
-    /// A queen that was restored from a backup may not know this bee.
-    async fn register_again(self: &Arc<Self>) {
+    /// A queen that was restored from a backup may not know this bee. True when she does now.
+    async fn register_again(self: &Arc<Self>) -> bool {
         let registration = match self.registration() {
             Ok(registration) => registration,
             Err(error) => {
                 tracing::error!(%error, "cannot register again");
-                return;
+                return false;
             }
         };
         match self.queen.register(&registration).await {
             Ok(answer) => {
                 self.registered(&answer);
                 self.adopt(answer.leases);
+                true
             }
-            Err(error) => tracing::warn!(%error, "cannot register again yet"),
+            Err(error) => {
+                tracing::warn!(error = work::explain(&error), "cannot register again yet");
+                false
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::signers::SignerSync;
-use swarm_client::ClientError;
+use swarm_client::{ClientError, UploadFor};
 use swarm_inference::Stage;
 use swarm_store::age::Recipient;
 use swarm_types::api::{BlobRef, CompleteJob, FailJob, Lease};
@@ -57,7 +57,7 @@ impl Patience {
         if !error.is_transient() || work::unix_seconds() >= self.until {
             return Err(error);
         }
-        tracing::warn!(%error, pause = ?self.pause, "the queen did not answer; trying again");
+        tracing::warn!(error = work::explain(&error), pause = ?self.pause, "the queen did not answer; trying again");
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         Ok(())
@@ -201,7 +201,11 @@ impl Inner {
         loop {
             match self
                 .queen
-                .upload_blob(done.ciphertext.clone(), &mut told)
+                .upload_blob_for(
+                    UploadFor::Job(lease.job_id),
+                    done.ciphertext.clone(),
+                    &mut told,
+                )
                 .await
             {
                 Ok(blob) => return Ok(blob),
@@ -289,10 +293,15 @@ impl Inner {
     }
 }
 
-/// The queen's refusal as the end of a job. A conflict means that the lease is not ours any more.
+/// The queen's refusal as the end of a job. A conflict means that the lease is not ours any more. The reason goes to
+/// the client, so it does not say where the queen is.
 fn refused(what: &str, error: &ClientError) -> End {
-    match error.status() {
-        Some(404 | 409 | 410) => End::Lost,
-        _ => Failure::passing(format!("it could not be {what}: {}", work::explain(error))).into(),
+    tracing::warn!(error = work::explain(error), "not {what}");
+    match (error.status(), error.problem()) {
+        (Some(404 | 409 | 410), _) => End::Lost,
+        (_, Some(problem)) => {
+            Failure::passing(format!("it could not be {what}: {}", problem.detail)).into()
+        }
+        _ => Failure::passing(format!("it could not be {what}: the queen did not answer")).into(),
     }
 }

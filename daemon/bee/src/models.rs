@@ -135,9 +135,14 @@ pub(crate) fn load(config: &BeeConfig) -> Result<Vec<Box<dyn Runner>>, BeeError>
         }
     }
     paths.sort();
-    paths.truncate(MODELS_MAX);
     if paths.is_empty() {
         return Err(BeeError::NoModels(dir.clone()));
+    }
+    if paths.len() > MODELS_MAX {
+        return Err(BeeError::TooManyModels {
+            path: dir.clone(),
+            max: MODELS_MAX,
+        });
     }
     let pipeline = PipelineConfig {
         library: config

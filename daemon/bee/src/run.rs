@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use crate::bee::{Bee, Inner};
-use crate::{BeeConfig, BeeError};
+use crate::{BeeConfig, BeeError, work};
 
 /// Pause after the first attempt to reach a queen who is away; it doubles.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
@@ -86,7 +86,12 @@ impl Inner {
                 }
                 Err(error) if error.is_transient() => {
                     let queen = self.queen.base_url();
-                    tracing::warn!(queen, %error, ?pause, "the queen is away; trying again");
+                    tracing::warn!(
+                        queen,
+                        error = work::explain(&error),
+                        ?pause,
+                        "the queen is away; trying again"
+                    );
                     notify::status(&format!("the queen at {queen} is away"));
                 }
                 Err(error) => return Err(BeeError::Refused(error)),
@@ -139,7 +144,11 @@ impl Inner {
                     } else {
                         REFUSED_PAUSE
                     };
-                    tracing::warn!(%error, ?wait, "no work from the queen");
+                    tracing::warn!(
+                        error = work::explain(&error),
+                        ?wait,
+                        "no work from the queen"
+                    );
                     pause = (pause * 2).min(PAUSE_MAX);
                     tokio::select! {
                         () = shutdown.cancelled() => return,

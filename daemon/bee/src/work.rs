@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use swarm_imaging::{LoadOptions, Volume};
 use swarm_inference::PipelineError;
 use swarm_inference::pipeline::Progress;
@@ -15,8 +16,8 @@ use zeroize::Zeroizing;
 
 use crate::models::{Models, Ran};
 
-/// Longest reason that the queen is told.
-const REASON_CHARS_MAX: usize = 400;
+/// Longest reason in bytes that the queen is told; she takes 512.
+const REASON_BYTES_MAX: usize = 500;
 
 /// Why a job was not done. Goes to the queen and to the client, so it holds nothing of the scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl Failure {
 /// What was computed, ready to upload.
 pub(crate) struct Done {
     /// The encrypted result.
-    pub ciphertext: Vec<u8>,
+    pub ciphertext: Bytes,
     /// SHA-256 of the result manifest.
     pub manifest: B256,
     /// The engine's descriptive string.
@@ -90,7 +91,7 @@ pub(crate) fn compute(
     let manifest = digest::manifest_digest(&results);
     let ciphertext = seal(&results, reply_to)?;
     Ok(Done {
-        ciphertext,
+        ciphertext: ciphertext.into(),
         manifest,
         engine,
         started_at,
@@ -162,7 +163,9 @@ pub(crate) fn explain(error: &dyn std::error::Error) -> String {
 /// One line of limited length: what it quotes may come from a stranger's file.
 fn plain(text: &str) -> String {
     let visible = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(visible).take(REASON_CHARS_MAX).collect()
+    let mut line: String = text.chars().map(visible).collect();
+    line.truncate(line.floor_char_boundary(REASON_BYTES_MAX));
+    line
 }
 
 /// Runs `work` on a thread of its own, which keeps the permit until it ends, also when nobody waits any more. `None`
@@ -192,4 +195,16 @@ pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_one_short_line_whatever_they_quote() {
+        let reason = plain(&format!("a\n\u{1b}[2J{}", "ü".repeat(400)));
+        assert!(reason.starts_with("a  [2Jü") && reason.len() <= REASON_BYTES_MAX);
+        assert!(!reason.contains(char::is_control));
+    }
 }

@@ -17,4 +17,4 @@ pub use events::{EventFilter, EventStream};
 pub use http::QueenClient;
 pub use routes::JobFilter;
 pub use tls::{Fingerprint, Tls};
-pub use transfer::Progress;
+pub use transfer::{Progress, UploadFor};

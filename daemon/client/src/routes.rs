@@ -11,6 +11,8 @@ use crate::http::{Call, QueenClient, read_limited, shown};
 
 /// Longest time the queen may take beyond what a long-poll asked for.
 const POLL_GRACE: Duration = Duration::from_secs(15);
+/// Largest lease.
+const LEASE_BYTES_MAX: u64 = 1 << 20;
 /// Largest file of an epoch bundle.
 const BUNDLE_FILE_BYTES_MAX: u64 = 256 << 20;
 
@@ -136,29 +138,26 @@ impl QueenClient {
         let request = LeaseRequest {
             wait_seconds: wait.as_secs().min(POLL_SECONDS_MAX) as u32,
         };
-        let call = Call::post(self.url(&["workers", "lease"]), &request);
-        self.maybe_lease(call.signed().time_max(wait + POLL_GRACE))
-            .await
-    }
-
-    /// Takes one named job. `None` when it cannot be had.
-    pub async fn claim(&self, id: JobId) -> Answer<Option<Lease>> {
-        let url = self.url(&["jobs", &id.to_string(), "claim"]);
-        self.maybe_lease(Call::post(url, &ClaimJob {}).signed())
-            .await
-    }
-
-    async fn maybe_lease(&self, call: Call) -> Answer<Option<Lease>> {
-        let url = shown(&call.url);
+        let url = self.url(&["workers", "lease"]);
+        let from = shown(&url);
+        let call = Call::post(url, &request)
+            .signed()
+            .time_max(wait + POLL_GRACE);
         let response = self.send(call).await?;
         if response.status() == reqwest::StatusCode::NO_CONTENT {
             return Ok(None);
         }
-        let bytes = read_limited(response, &url, 1 << 20).await?;
+        let bytes = read_limited(response, &from, LEASE_BYTES_MAX).await?;
         let lease = serde_json::from_slice(&bytes);
         lease
             .map(Some)
-            .map_err(|source| ClientError::Answer { url, source })
+            .map_err(|source| ClientError::Answer { url: from, source })
+    }
+
+    /// Takes one named job.
+    pub async fn claim(&self, id: JobId) -> Answer<Lease> {
+        let url = self.url(&["jobs", &id.to_string(), "claim"]);
+        self.json(Call::post(url, &ClaimJob {}).signed()).await
     }
 
     /// Says how far a job is. Sent once: the next report says more.
@@ -285,6 +284,19 @@ impl QueenClient {
     pub async fn epoch_payouts(&self, id: EpochId) -> Answer<Vec<EpochPayout>> {
         self.json(Call::get(self.url(&["epochs", &id.to_string(), "payouts"])))
             .await
+    }
+
+    /// The jobs that an epoch settles, a page at a time.
+    pub async fn epoch_jobs(
+        &self,
+        id: EpochId,
+        after: Option<&str>,
+        limit: Option<u32>,
+    ) -> Answer<Page<Job>> {
+        let mut url = self.url(&["epochs", &id.to_string(), "jobs"]);
+        query(&mut url, "after", after);
+        query(&mut url, "limit", limit);
+        self.json(Call::get(url)).await
     }
 
     /// A raw file of an epoch's bundle, such as `SUMMARY.json` or `jobs/00000.json`.

@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use swarm_types::api::{
     BLOB_PIECE_BYTES_MAX, BlobRef, BlobStatus, BlobUpload, HEADER_UPLOAD_OFFSET,
 };
-use swarm_types::{B256, hex, sha256};
+use swarm_types::{Address, B256, JobId, hex, sha256};
 
 use crate::ClientError;
 use crate::http::{Call, QueenClient, broken, shown};
@@ -27,11 +27,33 @@ const RESERVED_BYTES_MAX: u64 = 64 << 20;
 /// Told how many bytes of how many are through.
 pub type Progress<'a> = &'a mut (dyn FnMut(u64, u64) + Send);
 
+/// What an upload is for, where the key alone does not say it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UploadFor {
+    /// An input of the signer's own.
+    #[default]
+    Own,
+    /// An input of a client for whom the signer may order.
+    Client(Address),
+    /// The result of a job that the signer holds.
+    Job(JobId),
+}
+
 /// Blobs: encrypted inputs and results. Every request is signed.
 impl QueenClient {
-    /// Uploads `bytes`, going on where an earlier attempt stopped. Safe to repeat.
+    /// Uploads an input of the signer's own: [`Self::upload_blob_for`].
     pub async fn upload_blob(
         &self,
+        bytes: impl Into<Bytes>,
+        progress: Progress<'_>,
+    ) -> Result<BlobRef, ClientError> {
+        self.upload_blob_for(UploadFor::Own, bytes, progress).await
+    }
+
+    /// Uploads `bytes`, going on where an earlier attempt stopped. Safe to repeat.
+    pub async fn upload_blob_for(
+        &self,
+        purpose: UploadFor,
         bytes: impl Into<Bytes>,
         progress: Progress<'_>,
     ) -> Result<BlobRef, ClientError> {
@@ -41,7 +63,7 @@ impl QueenClient {
             sha256: sha256(&bytes),
             size,
         };
-        let mut status = self.blob_begin(blob).await?;
+        let mut status = self.blob_begin(blob, purpose).await?;
         let mut stops = 0;
         while !status.complete {
             progress(status.offset, size);
@@ -51,7 +73,7 @@ impl QueenClient {
             let answer = match self.blob_append(blob.sha256, before, piece).await {
                 // The piece may have arrived although its answer did not, or somebody else sends the same blob.
                 Err(e) if e.is_transient() || e.status() == Some(409) => {
-                    match self.blob_begin(blob).await {
+                    match self.blob_begin(blob, purpose).await {
                         Ok(status) => status,
                         Err(again) if again.is_transient() && stops < STOPS_MAX => status,
                         Err(again) => return Err(again),
@@ -162,8 +184,20 @@ impl QueenClient {
         Ok(())
     }
 
-    async fn blob_begin(&self, blob: BlobRef) -> Result<BlobStatus, ClientError> {
-        let url = self.url(&["blobs", &hex::encode(blob.sha256)]);
+    async fn blob_begin(
+        &self,
+        blob: BlobRef,
+        purpose: UploadFor,
+    ) -> Result<BlobStatus, ClientError> {
+        let mut url = self.url(&["blobs", &hex::encode(blob.sha256)]);
+        let owner = match purpose {
+            UploadFor::Own => None,
+            UploadFor::Client(client) => Some(("client", format!("{client:#x}"))),
+            UploadFor::Job(job) => Some(("job", job.to_string())),
+        };
+        if let Some((name, value)) = owner {
+            url.query_pairs_mut().append_pair(name, &value);
+        }
         let upload = BlobUpload { size: blob.size };
         self.json(
             Call::new(Method::PUT, url)

@@ -203,7 +203,10 @@ fn router(queen: &Shared) -> Router {
     // Outside the nest: the signature is over the whole path.
     let check = axum::middleware::from_fn_with_state(queen.clone(), check);
     let pieces = axum::extract::DefaultBodyLimit::max(BLOB_PIECE_BYTES_MAX);
-    Router::new().nest("/api/v1", api).layer(check).layer(pieces)
+    Router::new()
+        .nest("/api/v1", api)
+        .layer(check)
+        .layer(pieces)
 }
 
 async fn start() -> (Shared, QueenClient, PrivateKeySigner) {
