@@ -134,6 +134,7 @@ abstract contract Accounts is Book, ReentrancyGuardTransient {
     function creditTransfer(address from, bytes32 nonce, uint64 amount, Approval[] calldata approvals)
         external
         whenNotPaused
+        nonReentrant
     {
         if (from == address(0)) revert ZeroAddress();
         if (amount == 0) revert ZeroAmount();

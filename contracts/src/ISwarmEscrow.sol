@@ -154,7 +154,8 @@ interface ISwarmEscrow {
     ) external;
 
     /// @notice Asks for `amount` back, or for all there is when it is less. After `exitDelay` it cannot be
-    /// charged any more, and `withdraw` pays it. Replaces an earlier request, also a matured one.
+    /// charged any more, and `withdraw` pays it. Replaces an earlier request, also a matured one: asking for
+    /// 1 takes back all but that.
     function requestWithdrawal(uint64 amount) external;
 
     /// @notice Pays a matured request, at most the balance; the request is done. With no epoch final
@@ -197,6 +198,7 @@ interface ISwarmEscrow {
     /// its order signer, or was removed with effect before the seal of the last final epoch; it names
     /// another client, model or input; the fee is over its `maxFee`; the job completed after its
     /// deadline or after the seal, or was submitted in a later epoch.
+    /// @param order The order's preimage; not read where the receipt by itself shows the last two.
     function proveUnauthorised(uint64 epoch, Leaf calldata leaf, bytes calldata order) external;
 
     /// @notice Fault: two places hold one job, one order, or two orders with one client and nonce. The other

@@ -6,9 +6,9 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 import {Approval} from "./Types.sol";
 
 /// @title Owner, guardian and settlers, and how they change
-/// @notice Each change is scheduled by the owner, visible for `roleDelay`, and then applied by the owner.
-/// One change of a kind is on its way at a time: scheduling another replaces it, which is also how
-/// to take one back.
+/// @notice Each change is scheduled by the owner, visible for `roleDelay`, and then applied by the owner
+/// within another `roleDelay`, or it lapses. One change of a kind is on its way at a time: scheduling
+/// another replaces it, which is also how to take one back.
 abstract contract Roles {
     /// What the owner may change.
     enum Role {
@@ -56,6 +56,8 @@ abstract contract Roles {
     error SettlersNotAscending(address settler);
     error ChangeNotScheduled(Role role);
     error ChangeNotReady(uint64 readyAt);
+    /// It could be applied until then; nobody should have to fear an old announcement.
+    error ChangeLapsed(uint64 lapsedAt);
     error TooFewApprovals(uint256 given, uint64 threshold);
     error ApprovalsNotAscending(address signer);
     error NotSettler(address signer);
@@ -146,6 +148,8 @@ abstract contract Roles {
         Change memory change = pendingChange[role];
         if (change.readyAt == 0 || change.change != keccak256(value)) revert ChangeNotScheduled(role);
         if (block.timestamp < change.readyAt) revert ChangeNotReady(change.readyAt);
+        uint64 lapsesAt = change.readyAt + roleDelay;
+        if (block.timestamp >= lapsesAt) revert ChangeLapsed(lapsesAt);
         delete pendingChange[role];
     }
 

@@ -9,6 +9,7 @@ mod convert;
 pub mod deploy;
 pub mod network;
 pub mod params;
+pub mod source;
 
 pub use bindings::{
     CreditTransfer, Permit, ReceiveWithAuthorization, SwarmEscrow, TransferWithAuthorization, Usdc,

@@ -112,6 +112,20 @@ contract ProveUnauthorisedTest is EscrowTest {
         _noFault(receipt, signed);
     }
 
+    function test_what_the_leaf_shows_needs_no_order() public {
+        (Receipt memory receipt,, bytes memory signed) = _honest();
+        receipt.jobEpoch = 2;
+        uint256 state = vm.snapshotState();
+        Draft memory d = _settleOne(receipt, signed);
+        escrow.proveUnauthorised(1, _leaf(d, 0), "");
+        assertTrue(escrow.stopped(), "void");
+        vm.revertToState(state);
+        (receipt.jobEpoch, receipt.completedAt) = (1, uint64(block.timestamp) + 1);
+        d = _settleOne(receipt, signed);
+        escrow.proveUnauthorised(1, _leaf(d, 0), "");
+        assertTrue(escrow.stopped(), "void");
+    }
+
     // --- who signed it -------------------------------------------------------------------------------
 
     function test_personal_sign_counts() public {

@@ -135,6 +135,17 @@ contract RolesTest is EscrowTest {
         escrow.applyGuardian(stranger);
     }
 
+    function test_an_announcement_lapses() public {
+        vm.startPrank(owner);
+        escrow.scheduleGuardian(stranger);
+        vm.warp(START + 2 * ROLE_DELAY);
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.ChangeLapsed.selector, START + 2 * ROLE_DELAY));
+        escrow.applyGuardian(stranger);
+        vm.warp(START + 2 * ROLE_DELAY - 1);
+        escrow.applyGuardian(stranger);
+        assertEq(escrow.guardian(), stranger, "guardian");
+    }
+
     function test_another_announcement_replaces_the_one_before() public {
         vm.startPrank(owner);
         escrow.scheduleGuardian(stranger);

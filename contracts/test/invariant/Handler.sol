@@ -40,7 +40,7 @@ contract Handler is EscrowTest {
         if (bytes(broken).length == 0) broken = what;
     }
 
-    function _client(uint256 seed) private view returns (uint256) {
+    function _client(uint256 seed) private pure returns (uint256) {
         return seed % 3;
     }
 

@@ -43,6 +43,7 @@ interface IEscrow is ISwarmEscrow {
     error SettlersNotAscending(address settler);
     error ChangeNotScheduled(uint8 role);
     error ChangeNotReady(uint64 readyAt);
+    error ChangeLapsed(uint64 lapsedAt);
     error TooFewApprovals(uint256 given, uint64 threshold);
     error ApprovalsNotAscending(address signer);
     error NotSettler(address signer);
