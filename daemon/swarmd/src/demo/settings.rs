@@ -1,0 +1,81 @@
+//! The configuration files of the demo's queen and bees: what an operator would write.
+
+use std::path::Path;
+
+use swarm_chain::devchain::{CHAIN_ID, DevChain};
+
+use super::DemoArgs;
+use super::cast::{Cast, Player};
+
+/// queen.toml.
+pub fn queen(args: &DemoArgs, dir: &Path, models: &Path, cast: &Cast, chain: &DevChain) -> String {
+    format!(
+        r#"# Written by `swarmd demo`.
+[keys]
+queen = {{ file = {queen_key:?} }}
+settlers = [{{ file = {settler_key:?} }}]
+gas = {{ file = {gas_key:?} }}
+
+[queen]
+name = "demo"
+state_dir = {state:?}
+models_dir = {models:?}
+operators = ["{operator}"]
+
+[queen.listen]
+address = "127.0.0.1:{port}"
+
+[queen.chain]
+chain_id = {chain_id}
+rpc_url = "{rpc}"
+escrow = "{escrow}"
+token = "{token}"
+escrow_block = {escrow_block}
+default_cap = "10000000"
+
+[queen.fees]
+fee = "100000"
+protocol_payee = "{protocol_payee}"
+operator_payee = "{operator_payee}"
+
+[queen.settlement]
+# The demo seals by hand, and moves the chain's clock past the challenge window.
+seal_every = "1000days"
+poll = "500ms"
+follow_chain_clock = true
+"#,
+        queen_key = cast.queen.key(),
+        settler_key = cast.settler.key(),
+        gas_key = cast.gas.key(),
+        state = dir.join("queen"),
+        operator = cast.operator.address,
+        port = args.port,
+        chain_id = CHAIN_ID,
+        rpc = chain.rpc_url,
+        escrow = chain.escrow,
+        token = chain.token,
+        escrow_block = chain.escrow_block,
+        protocol_payee = cast.protocol_payee.address,
+        operator_payee = cast.operator_payee.address,
+    )
+}
+
+/// bee-NN.toml. Two bees share the processors.
+pub fn bee(args: &DemoArgs, name: &str, models: &Path, bee: &Player) -> String {
+    let processors = std::thread::available_parallelism().map_or(2, |n| n.get());
+    format!(
+        r#"# Written by `swarmd demo`.
+queen = "http://127.0.0.1:{port}"
+name = "{name}"
+key = {{ file = {key:?} }}
+identity = {{ file = {identity:?} }}
+models = {models:?}
+threads = {threads}
+drain_deadline = "10s"
+"#,
+        port = args.port,
+        key = bee.key(),
+        identity = bee.identity(),
+        threads = (processors / 2).max(1),
+    )
+}

@@ -1,0 +1,129 @@
+//! Architecture invariant: dependencies between our crates run one way, and only where this table says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// What each crate may use of ours. A crate that is not listed, or uses more, fails the test.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("swarm-types", &[]),
+    ("swarm-kernels", &[]),
+    ("swarm-imaging", &[]),
+    ("swarm-host", &[]),
+    ("swarm-contracts", &["swarm-types"]),
+    ("swarm-ledger", &["swarm-types"]),
+    ("swarm-store", &["swarm-types"]),
+    ("swarm-client", &["swarm-types"]),
+    ("swarm-chain", &["swarm-types", "swarm-contracts"]),
+    (
+        "swarm-inference",
+        &["swarm-types", "swarm-imaging", "swarm-kernels"],
+    ),
+    (
+        "swarm-queen",
+        &[
+            "swarm-types",
+            "swarm-contracts",
+            "swarm-ledger",
+            "swarm-chain",
+            "swarm-store",
+            "swarm-host",
+        ],
+    ),
+    (
+        "swarm-bee",
+        &[
+            "swarm-types",
+            "swarm-store",
+            "swarm-imaging",
+            "swarm-inference",
+            "swarm-host",
+            "swarm-client",
+        ],
+    ),
+    (
+        "swarmd",
+        &[
+            "swarm-types",
+            "swarm-contracts",
+            "swarm-chain",
+            "swarm-host",
+            "swarm-queen",
+            "swarm-bee",
+        ],
+    ),
+    (
+        "swarm",
+        &[
+            "swarm-types",
+            "swarm-contracts",
+            "swarm-chain",
+            "swarm-store",
+            "swarm-imaging",
+            "swarm-host",
+            "swarm-client",
+        ],
+    ),
+];
+
+fn metadata() -> serde_json::Value {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn dependencies_run_one_way() {
+    let metadata = metadata();
+    let may_use: BTreeMap<&str, BTreeSet<&str>> = MAY_USE
+        .iter()
+        .map(|(name, uses)| (*name, uses.iter().copied().collect()))
+        .collect();
+    let packages = metadata["packages"].as_array().expect("packages");
+    assert_eq!(
+        packages.len(),
+        may_use.len(),
+        "a crate is missing in the table, or gone from the workspace"
+    );
+    for package in packages {
+        let name = package["name"].as_str().expect("a name");
+        let allowed = may_use
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is not in the table"));
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            // Tests may use what they like; only what ships is layered.
+            let ships = dependency["kind"].is_null();
+            let used = dependency["name"].as_str().expect("a name");
+            if ships && may_use.contains_key(used) {
+                assert!(allowed.contains(used), "{name} must not use {used}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_ledger_holds_sql() {
+    let metadata = metadata();
+    for package in metadata["packages"].as_array().expect("packages") {
+        let name = package["name"].as_str().expect("a name");
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            assert!(
+                dependency["name"] != "rusqlite" || name == "swarm-ledger",
+                "{name} uses rusqlite: SQL belongs to swarm-ledger"
+            );
+        }
+    }
+}
