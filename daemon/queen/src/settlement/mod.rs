@@ -117,7 +117,7 @@ impl Settlement {
 
     /// Runs rounds until `stop`. Dropping the future in the middle of a round is fine too: the next
     /// start goes on from what is durable.
-    pub async fn run(mut self, mut port: SettlementPort, stop: CancellationToken) {
+    async fn run(mut self, mut port: SettlementPort, stop: CancellationToken) {
         let mut waiting: Vec<SealRequest> = Vec::new();
         loop {
             // A round is never torn: it runs to its end and stops between two.

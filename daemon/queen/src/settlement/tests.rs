@@ -248,13 +248,15 @@ async fn round(settlement: &mut Settlement) {
     settlement.round().await.expect("a round");
 }
 
-/// Rounds until the ledger has epoch `number` on the chain: the node mines a moment after it was sent.
+/// Rounds and blocks until the ledger has epoch `number` on the chain.
 async fn until_included(rack: &Rack, settlement: &mut Settlement, number: u64) {
     for _ in 0..200 {
         round(settlement).await;
         if rack.epoch(number).await.state == EpochState::Included {
             return;
         }
+        // A seal is taken from a block whose time is at or after its own.
+        rack.dev.mine(1).await.expect("mined");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("{:?}", rack.epoch(number).await);
