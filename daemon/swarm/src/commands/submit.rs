@@ -166,11 +166,12 @@ impl Submission<'_> {
             Err(error) if error.problem().is_some() && !error.is_transient() => {}
             Err(error) => return Err(error).context("submit the order again"),
         }
+        // Refused, so it is no job: a new order is safe, if that is what is asked for or all that is left.
         let signed = &order.request.order;
         let as_asked = self.args.max_fee.is_none_or(|max| max == signed.max_fee)
             && signed.max_fee >= self.quote.fee
             && order.request.reply_to == self.reply_to;
-        if !as_asked || signed.deadline <= self.info.now {
+        if self.args.again || !as_asked || signed.deadline <= self.info.now {
             return Ok(None);
         }
         let ciphertext = orders.ciphertext(name)?;
@@ -190,7 +191,7 @@ impl Submission<'_> {
         upload.context("upload the encrypted scan (the same command goes on where it stopped)")?;
         drop(progress);
         let job = self.queen.submit(&order.request).await;
-        let job = job.context("submit the order (the same command tries the same order again)")?;
+        let job = job.context("submit the order (the same command tries the same order again, --again makes a new one)")?;
         orders.place(name, order, job.job_id)?;
         Ok(job)
     }

@@ -46,27 +46,31 @@ pub fn swarm(home: &Path, arguments: &[&str]) -> Run {
 #[allow(dead_code, reason = "not every test file needs it")]
 pub fn proofs() -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../types/vectors/epoch-002");
-    let read = |name: &str| std::fs::read(folder.join(name)).expect("the vectors are in the tree");
+    let proofs =
+        proofs_of(|name| std::fs::read(folder.join(name)).expect("the vectors are in the tree"));
+    let json = |proof| serde_json::to_value(proof).expect("JSON");
+    proofs.into_iter().map(json).collect()
+}
+
+/// The receipts of a bundle's first page (which is all of them), with their proofs.
+pub fn proofs_of(read: impl Fn(&str) -> Vec<u8>) -> Vec<ReceiptProof> {
     let summary: Summary = serde_json::from_slice(&read(SUMMARY)).expect("a summary");
     let page: JobsPage = serde_json::from_slice(&read(&page_name(0))).expect("a page");
     let leaves: Vec<_> = page.jobs.iter().map(|job| job.receipt.leaf()).collect();
     let tree = Tree::new(&leaves);
-    let proof = |(index, job): (usize, &swarm_types::bundle::JobEntry)| {
-        let proof = ReceiptProof {
-            receipt: job.receipt.clone(),
-            order: job.order.clone(),
-            execution: job.execution.clone(),
-            execution_signature: job.execution_signature,
-            epoch: summary.epoch,
-            index: index as u64,
-            size: leaves.len() as u64,
-            path: tree.path(index).expect("the leaf is there"),
-            root: summary.receipts_root,
-            chain_id: summary.chain_id,
-            escrow: summary.escrow,
-            transaction: None,
-        };
-        serde_json::to_value(proof).expect("JSON")
+    let proof = |(index, job): (usize, &swarm_types::bundle::JobEntry)| ReceiptProof {
+        receipt: job.receipt.clone(),
+        order: job.order.clone(),
+        execution: job.execution.clone(),
+        execution_signature: job.execution_signature,
+        epoch: summary.epoch,
+        index: index as u64,
+        size: leaves.len() as u64,
+        path: tree.path(index).expect("the leaf is there"),
+        root: summary.receipts_root,
+        chain_id: summary.chain_id,
+        escrow: summary.escrow,
+        transaction: None,
     };
     page.jobs.iter().enumerate().map(proof).collect()
 }
