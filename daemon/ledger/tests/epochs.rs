@@ -271,7 +271,7 @@ async fn a_seal_that_says_something_else_is_refused() {
         change(&mut command);
         f.ledger.record_sealed(command)
     };
-    let fields: [(&str, &dyn Fn(&mut RecordSealed)); 9] = [
+    let fields: [Change<'_, RecordSealed>; 9] = [
         ("epoch", &|c| c.seal.0.epoch = 2),
         ("sealedAt", &|c| c.seal.0.sealedAt = 1_001),
         ("previous", &|c| c.seal.0.previous = B256::repeat_byte(1)),

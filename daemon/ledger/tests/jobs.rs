@@ -158,7 +158,7 @@ async fn every_refusal_of_an_order_changes_nothing() {
         refused(with(&|s| s.signers = [address(1), address(2)]).await),
         SubmitRefusal::UnknownSigner { signer: address(1) }
     );
-    let ranges: [(&str, &dyn Fn(&mut Submit)); 5] = [
+    let ranges: [Change<'_, Submit>; 5] = [
         ("deadline", &|s| s.order.order.deadline = u64::MAX),
         ("maxFee", &|s| s.order.order.max_fee = MicroUsdc(u64::MAX)),
         ("jobType", &|s| s.job_type = "x".repeat(2_000)),
@@ -486,7 +486,7 @@ async fn an_execution_must_be_of_its_job_and_in_time() {
         f.ledger.complete(command)
     };
     let other = B256::repeat_byte(0xee);
-    let fields: [(&str, &dyn Fn(&mut Complete)); 9] = [
+    let fields: [Change<'_, Complete>; 9] = [
         ("jobEpoch and jobSeq", &|c| c.execution.job_seq = 2),
         ("order", &|c| c.execution.order = other),
         ("model", &|c| c.execution.model = other),

@@ -8,7 +8,7 @@ use crate::limits::{EPOCH_MAX, JOB_SEQ_MAX};
 
 /// The key of a job in its table; `None` for an id that the ledger cannot have given.
 pub(crate) fn job_key(id: JobId) -> Option<i64> {
-    (id.epoch <= EPOCH_MAX && id.seq <= JOB_SEQ_MAX).then(|| ((id.epoch << 32) | id.seq) as i64)
+    (id.epoch <= EPOCH_MAX && id.seq <= JOB_SEQ_MAX).then_some(((id.epoch << 32) | id.seq) as i64)
 }
 
 /// The id of a job by its key.

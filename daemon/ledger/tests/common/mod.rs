@@ -326,6 +326,9 @@ pub fn job(epoch: u64, seq: u64) -> JobId {
     JobId { epoch, seq }
 }
 
+/// A field, and a change of a command that makes it wrong.
+pub type Change<'a, C> = (&'static str, &'a dyn Fn(&mut C));
+
 /// The refusal of a command that must be refused.
 pub fn refused<T: std::fmt::Debug, R: std::error::Error>(outcome: Result<T, CommandError<R>>) -> R {
     match outcome {
