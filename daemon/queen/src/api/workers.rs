@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use swarm_ledger::commands::{self, ApproveWorker, Renew};
 use swarm_ledger::records::{LeaseRef, WorkerState};
 use swarm_types::api::{
-    HEARTBEAT_SECONDS, Heartbeat, HeartbeatAnswer, Lease, LeaseRequest, POLL_SECONDS_MAX,
+    Approval, HEARTBEAT_SECONDS, Heartbeat, HeartbeatAnswer, Lease, LeaseRequest, POLL_SECONDS_MAX,
     RegisterWorker, Registered, Worker, recipient_message,
 };
 use swarm_types::signature::eip191_message;
@@ -168,13 +168,22 @@ pub async fn heartbeat(State(app): State<App>, signed: Signed) -> Answer<Json<He
         &counted,
     );
     let lost = renew(&app, worker, beat.leases).await?;
+    let approval = approval(counted.state);
+    // A bee that waits for the operator hears of the approval soon.
+    let next_seconds = match approval {
+        Approval::Approved => HEARTBEAT_SECONDS as u32,
+        Approval::Waiting => WAITING_HEARTBEAT_SECONDS,
+    };
     Ok(Json(HeartbeatAnswer {
-        approval: approval(counted.state),
+        approval,
         drain: counted.draining,
         lost,
-        next_seconds: HEARTBEAT_SECONDS as u32,
+        next_seconds,
     }))
 }
+
+/// Seconds between heartbeats of a bee that waits for its approval.
+const WAITING_HEARTBEAT_SECONDS: u32 = 3;
 
 /// Renews the leases that a bee named; gives those that are not its own any more.
 async fn renew(app: &App, worker: Address, tokens: Vec<String>) -> Answer<Vec<String>> {

@@ -1,0 +1,10 @@
+//! The queen as clients, bees and operators meet her: a real server on loopback, a real ledger and a
+//! real blob store in a temporary directory.
+
+mod feed;
+mod refusals;
+mod rig;
+mod routing;
+mod sealed;
+mod surface;
+mod way;

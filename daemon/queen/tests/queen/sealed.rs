@@ -1,0 +1,113 @@
+//! What is served of a sealed epoch.
+
+use std::collections::BTreeMap;
+
+use swarm_ledger::commands::{BeginSeal, RecordSealed};
+use swarm_ledger::records::SealTrigger;
+use swarm_types::api::EpochStatus;
+use swarm_types::bundle::{self, AGENTS, EpochInput, SUMMARY};
+use swarm_types::payout::Rates;
+use swarm_types::{Address, tree};
+
+use crate::rig::{Rig, now};
+
+#[tokio::test]
+async fn a_sealed_epoch_gives_receipts_payouts_and_its_bundle() {
+    let rig = Rig::start().await;
+    let bee = rig.bee("bee-01").await;
+    let client = rig.as_client(&rig.client);
+    let mut jobs = Vec::new();
+    for number in 0..3u8 {
+        let job = client
+            .submit(&rig.order(&[number]).await)
+            .await
+            .expect("accepted");
+        let lease = bee.poll(5).await.expect("work");
+        let done = bee.work(&lease).await;
+        bee.queen
+            .complete(lease.job_id, &done)
+            .await
+            .expect("completed");
+        jobs.push(job.job_id);
+    }
+    let ledger = &rig.handle.ledger;
+    let begin = BeginSeal {
+        now: now() + 1,
+        trigger: SealTrigger::Demand,
+    };
+    let start = ledger.begin_seal(begin).await.expect("begun");
+    let contents = ledger
+        .seal_contents(start.epoch)
+        .await
+        .expect("reads")
+        .expect("contents");
+    let input = EpochInput {
+        epoch: start.epoch.0,
+        domain: rig.domain(),
+        previous: contents.previous,
+        sealed_at: contents.sealed_at,
+        rates: Rates::default(),
+        protocol_payee: Address::repeat_byte(0xa1),
+        operator_payee: Address::repeat_byte(0xa2),
+        jobs: contents.jobs,
+        workers: contents.workers,
+    };
+    let dir = rig.bundle_dir(start.epoch);
+    std::fs::create_dir_all(dir.join("jobs")).expect("made");
+    let mut files = BTreeMap::new();
+    let built = bundle::build(input, |name, bytes| {
+        files.insert(name.to_owned(), bytes.to_vec());
+        std::fs::write(dir.join(name), bytes)
+    });
+    let built = built.expect("built");
+    let sealed = RecordSealed {
+        now: now() + 1,
+        epoch: start.epoch,
+        seal: built.seal.clone(),
+        charges: built.charges,
+        payouts: built.payouts,
+        agents: serde_json::from_slice(&files[AGENTS]).expect("agents"),
+        signatures: Vec::new(),
+    };
+    ledger.record_sealed(sealed).await.expect("recorded");
+
+    for job in jobs {
+        let proof = client.receipt(job).await.expect("a receipt");
+        assert_eq!(proof.receipt.job(), job);
+        let root = tree::root_from_path(proof.receipt.leaf(), proof.index, proof.size, &proof.path);
+        assert_eq!(root, Some(built.seal.0.receiptsRoot));
+    }
+    let epoch = client.epoch(start.epoch).await.expect("the epoch");
+    assert_eq!((epoch.status, epoch.jobs_count), (EpochStatus::Sealed, 3));
+    assert_eq!(epoch.bundle, Some(built.seal.0.bundle));
+    assert!(epoch.cid.is_some_and(|cid| cid.starts_with("b")));
+    let payouts = client.epoch_payouts(start.epoch).await.expect("payouts");
+    let paid: u64 = payouts.iter().map(|payout| payout.amount.0).sum();
+    assert_eq!(paid, 300_000);
+    assert!(
+        payouts
+            .iter()
+            .all(|payout| !payout.parts.is_empty() && payout.status == "pending")
+    );
+    for (name, bytes) in &files {
+        let served = client.bundle_file(start.epoch, name).await.expect(name);
+        assert_eq!(&served, bytes, "{name}");
+    }
+    assert_eq!(swarm_types::sha256(&files[SUMMARY]), built.seal.0.bundle);
+    assert_eq!(client.epochs().await.expect("epochs").len(), 2);
+    assert_eq!(
+        client.epoch_current().await.expect("the open one").epoch_id,
+        start.open
+    );
+    let open = rig
+        .get(&format!("/api/v1/epochs/{}/payouts", start.open))
+        .await;
+    assert_eq!(open.problem().1, "not-sealed");
+    let listed = rig
+        .get(&format!("/api/v1/epochs/{}/jobs?limit=2", start.epoch))
+        .await
+        .json();
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(2));
+    assert!(listed["next"].is_string());
+    rig.handle.shutdown().await;
+}
