@@ -30,6 +30,7 @@ pub struct Cli {
 
 /// Options of every command. What is not given comes from config.toml in the home directory.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Everywhere")]
 pub struct Global {
     /// Directory with key, identity, config.toml and open orders
     #[arg(long, global = true, env = "SWARM_HOME", value_name = "DIR", default_value_os_t = default_home())]
@@ -41,7 +42,14 @@ pub struct Global {
     #[arg(long, global = true, env = "SWARM_FINGERPRINT", value_name = "HEX")]
     pub fingerprint: Option<String>,
     /// RPC address of a node of the escrow's chain
-    #[arg(long, global = true, env = "SWARM_RPC", value_name = "URL")]
+    // Such addresses often hold a key, so --help does not repeat it.
+    #[arg(
+        long,
+        global = true,
+        env = "SWARM_RPC",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub rpc: Option<String>,
     /// The escrow to trust, instead of the one that the queen names
     #[arg(long, global = true, env = "SWARM_ESCROW", value_name = "ADDRESS")]
@@ -70,6 +78,9 @@ pub enum Command {
     #[command(subcommand)]
     Key(KeyCommand),
     /// Put USDC into your account in the escrow, and wait until it counts
+    #[command(
+        after_help = "Needs USDC and a little ETH for gas at your address (swarm key show), and a node (--rpc).\n\nExample:\n  swarm deposit 5 --rpc https://sepolia.base.org"
+    )]
     Deposit {
         /// Dollars, such as 5 or 0.50
         amount: MicroUsdc,
@@ -117,6 +128,9 @@ pub enum Command {
     #[command(subcommand)]
     Epoch(EpochCommand),
     /// Check an epoch's bundle against the chain, down to every signature
+    #[command(
+        after_help = "Recomputes every hash, sum and signature of the bundle and compares it with the chain. Trusts neither\nthe queen nor the node's operator more than you do: name the escrow with --escrow to be sure of it.\n\nExamples:\n  swarm audit epoch-001 --rpc URL --queen URL\n  swarm audit 1 --bundle audit/epoch-001 --rpc URL --escrow 0x…"
+    )]
     Audit {
         /// Such as epoch-001 or 1
         epoch: EpochId,
@@ -177,6 +191,11 @@ pub enum SignerCommand {
 /// `swarm submit`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
+Examples:
+  swarm submit brain/ --type brain_mri --wait --out result/
+  swarm submit t1.nii.gz --type brain_mri --max-fee 0.20 --within 30m
+  swarm submit cd/ --series 1.2.840.113619.2.1 --type brain_mri --json
+
 The scan is checked here before anything is sent: it must load and have a place in space. DICOM is
 de-identified here; the map of its UIDs stays in the home directory. The scan is encrypted to the
 bees that may take the job, so that the queen cannot read it. Sending the same scan again while its
@@ -206,7 +225,7 @@ pub struct SubmitArgs {
     /// The job must be done within this time
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
     pub within: std::time::Duration,
-    /// Pay again for a scan whose job is open or done
+    /// Pay again for a scan whose job is open or done, or sign anew an order that was refused
     #[arg(long)]
     pub again: bool,
     /// The client that pays, when your key is one of its order signers
@@ -257,6 +276,9 @@ pub enum ReceiptCommand {
         job: JobId,
     },
     /// Check a receipt: signatures, leaf, path, and the root on the chain
+    #[command(
+        after_help = "Examples:\n  swarm receipt verify job-001-0001 --rpc URL\n  swarm receipt show job-001-0001 --json > receipt.json\n  swarm receipt verify receipt.json --rpc URL --escrow 0x…"
+    )]
     Verify {
         /// Such as job-001-0001, or a file that `receipt show --json` wrote
         receipt: String,
@@ -300,6 +322,9 @@ pub enum BeeCommand {
     /// List the bees
     List,
     /// Let a bee work, and say where its earnings go
+    #[command(
+        after_help = "Example:\n  swarm bee approve 0xBEE… --payee 0xCOLD…   earnings go to a cold wallet"
+    )]
     Approve {
         /// The bee's address
         bee: Address,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use swarm_chain::ChainError;
 use swarm_client::ClientError;
+use swarm_contracts::DeployError;
 use swarm_types::problem::Problem;
 
 /// Exit statuses; scripts rely on them.
@@ -79,6 +80,9 @@ impl Exit {
             if let Some(error) = cause.downcast_ref::<ChainError>() {
                 return Self::of_chain(error);
             }
+            if let Some(error) = cause.downcast_ref::<DeployError>() {
+                return Self::of_deployment(error);
+            }
         }
         Self::Local
     }
@@ -103,6 +107,16 @@ impl Exit {
             }
             ChainError::Setup(_) => Self::Local,
             _ => Self::Refused,
+        }
+    }
+
+    fn of_deployment(error: &DeployError) -> Self {
+        match error {
+            DeployError::Node { .. } | DeployError::Call { .. } | DeployError::Pending(_) => {
+                Self::Unreachable
+            }
+            DeployError::Reverted(_) => Self::Refused,
+            _ => Self::Local,
         }
     }
 
