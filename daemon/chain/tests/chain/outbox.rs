@@ -34,7 +34,13 @@ async fn broadcast(chain: &Chain, tx: &SignedTx) -> Sent {
 async fn include(chain: &Chain, tx: &SignedTx) {
     assert_eq!(broadcast(chain, tx).await, Sent::Known);
     for _ in 0..500 {
-        if chain.rpc().mined(tx.hash).await.expect("a receipt").is_some() {
+        if chain
+            .rpc()
+            .mined(tx.hash)
+            .await
+            .expect("a receipt")
+            .is_some()
+        {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
