@@ -15,7 +15,8 @@ impl Document {
     /// Made once, at start.
     pub fn new(document: &utoipa::openapi::OpenApi) -> Self {
         let json = document.to_json().expect("the document is plain data");
-        Self(Bytes::from(json))
+        // A path that takes several segments is axum's own notation; OpenAPI knows `{file}` only.
+        Self(Bytes::from(json.replace("{*", "{")))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use alloy::signers::SignerSync;
+use alloy::signers::local::PrivateKeySigner;
 use swarm_ledger::commands::{BeginSeal, RecordSealed};
 use swarm_ledger::records::SealTrigger;
 use swarm_types::api::EpochStatus;
-use swarm_types::bundle::{self, AGENTS, EpochInput, SUMMARY};
+use swarm_types::bundle::{self, AGENTS, EpochInput, SUMMARY, SettlerSignature};
 use swarm_types::payout::Rates;
 use swarm_types::{Address, tree};
 
@@ -60,6 +62,13 @@ async fn a_sealed_epoch_gives_receipts_payouts_and_its_bundle() {
         std::fs::write(dir.join(name), bytes)
     });
     let built = built.expect("built");
+    let settler = PrivateKeySigner::random();
+    let sign = |digest| settler.sign_hash_sync(&digest).expect("signs").into();
+    let signature = SettlerSignature {
+        settler: settler.address(),
+        seal: sign(built.seal.digest(&rig.domain())),
+        summary: sign(bundle::summary_digest(&built.summary)),
+    };
     let sealed = RecordSealed {
         now: now() + 1,
         epoch: start.epoch,
@@ -67,7 +76,7 @@ async fn a_sealed_epoch_gives_receipts_payouts_and_its_bundle() {
         charges: built.charges,
         payouts: built.payouts,
         agents: serde_json::from_slice(&files[AGENTS]).expect("agents"),
-        signatures: Vec::new(),
+        signatures: vec![signature],
     };
     ledger.record_sealed(sealed).await.expect("recorded");
 
