@@ -129,7 +129,7 @@ pub enum Command {
     Epoch(EpochCommand),
     /// Check an epoch's bundle against the chain, down to every signature
     #[command(
-        after_help = "Recomputes every hash, sum and signature of the bundle and compares it with the chain. Trusts neither\nthe queen nor the node's operator more than you do: name the escrow with --escrow to be sure of it.\n\nExamples:\n  swarm audit epoch-001 --rpc URL --queen URL\n  swarm audit 1 --bundle audit/epoch-001 --rpc URL --escrow 0x…"
+        after_help = "Recomputes every hash, sum and signature of the bundle and compares them with the chain.\nThe bundle names its own escrow: give --escrow to be sure which one it is.\n\nExamples:\n  swarm audit epoch-001 --rpc URL --queen URL\n  swarm audit 1 --bundle audit/epoch-001 --rpc URL --escrow 0x…"
     )]
     Audit {
         /// Such as epoch-001 or 1
