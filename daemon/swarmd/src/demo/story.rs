@@ -498,8 +498,11 @@ impl Told<'_> {
             "claims": self.claims,
             "deposit": self.deposit,
             "settlement": self.epoch.transaction,
-            "patient": self.patient,
         });
+        // What must occur nowhere but on the client's side: the end-to-end test looks for it.
+        let patient = self.cast.client.home.join("patient.json");
+        std::fs::write(&patient, serde_json::to_vec(self.patient)?)
+            .context("write patient.json")?;
         let file = self.dir.join("summary.json");
         std::fs::write(&file, serde_json::to_vec_pretty(&record)?).context("write summary.json")?;
         Ok(())
