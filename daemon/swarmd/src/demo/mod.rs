@@ -4,6 +4,7 @@
 //! their own, and the `swarm` command line as a person would use it. [`run`] reads as the story.
 
 mod cast;
+mod closing;
 mod process;
 mod screen;
 mod settings;

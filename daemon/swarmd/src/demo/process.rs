@@ -28,6 +28,8 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(file.try_clone().context("share the log file")?)
             .stderr(file)
+            // Ctrl-C reaches the demo alone, which then ends its children in order.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("start {}", program.display()))?;

@@ -1,6 +1,6 @@
 //! The main job, from the client's deposit to pay that a stranger can verify.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,7 +17,7 @@ use super::screen::Screen;
 
 /// What the client deposits.
 const DEPOSIT: MicroUsdc = MicroUsdc(5_000_000);
-/// Hours of the challenge window; the development chain's clock is moved past it.
+/// The challenge window; the development chain's clock is moved past it.
 const WINDOW_SECONDS: u64 = 3_600;
 /// How long a process may take to answer or an epoch to move.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -172,7 +172,7 @@ pub async fn tell(args: &DemoArgs, dir: &Path) -> Result<Rack> {
     }
     independent_check(&screen, &bundle, &rack._chain.rpc_url).await?;
 
-    let told = Told {
+    let told = super::closing::Told {
         args,
         dir,
         cast: &cast,
@@ -389,127 +389,7 @@ async fn independent_check(screen: &Screen, bundle: &Path, rpc_url: &str) -> Res
     Ok(())
 }
 
-/// What there is to say at the end.
-struct Told<'a> {
-    args: &'a DemoArgs,
-    dir: &'a Path,
-    cast: &'a Cast,
-    jobs: &'a [Value; 2],
-    epoch: &'a Epoch,
-    deposit: &'a Value,
-    claims: &'a [Value],
-    bundle: &'a Path,
-    patient: &'a Value,
-}
-
-impl Told<'_> {
-    /// Prints the closing table and writes summary.json.
-    fn close(&self, screen: &Screen) -> Result<()> {
-        let read = |name: &str| -> Result<Value> {
-            let bytes =
-                std::fs::read(self.bundle.join(name)).with_context(|| format!("read {name}"))?;
-            serde_json::from_slice(&bytes).with_context(|| format!("read {name}"))
-        };
-        let summary = read("SUMMARY.json")?;
-        let micro = |value: &Value| {
-            value
-                .as_str()
-                .and_then(|text| text.parse().ok())
-                .map(MicroUsdc)
-                .unwrap_or_default()
-        };
-
-        screen.heading("Who paid");
-        for charge in read("clients.json")?.as_array().into_iter().flatten() {
-            screen.line(format!(
-                "client     {} for {} jobs",
-                micro(&charge["amount"]),
-                charge["receipts"].as_str().unwrap_or("?")
-            ));
-        }
-        screen.heading("Who earned");
-        for payout in read("payouts.json")?.as_array().into_iter().flatten() {
-            let payee: Address =
-                serde_json::from_value(payout["payee"].clone()).context("a payee")?;
-            let parts: Vec<String> = payout["parts"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(|part| {
-                    format!(
-                        "{} {}",
-                        part["kind"].as_str().unwrap_or("?"),
-                        micro(&part["amount"]).0
-                    )
-                })
-                .collect();
-            screen.line(format!(
-                "{:<10} {:>9}  = {} µUSDC",
-                self.cast.name_of(&payee),
-                micro(&payout["amount"]).to_string(),
-                parts.join(" + ")
-            ));
-        }
-        let pools = &summary["pools"];
-        let each = |pool: &str| micro(&pools[pool]).0 / self.jobs.len() as u64;
-        screen.line(format!(
-            "of each $0.10: {} protocol, {} operator, {} work, {} readiness µUSDC",
-            each("protocol"),
-            each("operator"),
-            each("work"),
-            each("readiness")
-        ));
-
-        screen.heading("Transactions");
-        screen.line(format!("deposit    {}", text(self.deposit, "transaction")?));
-        screen.line(format!(
-            "settlement {}",
-            self.epoch
-                .transaction
-                .map(|tx| tx.to_string())
-                .unwrap_or_default()
-        ));
-        for claim in self.claims {
-            screen.line(format!(
-                "{:<10} {}",
-                text(claim, "who")?,
-                text(&claim["claim"], "transaction")?
-            ));
-        }
-
-        screen.heading("Where it is");
-        for job in self.jobs {
-            let out = PathBuf::from(text(job, "out")?);
-            screen.line(format!(
-                "{:<10} {}",
-                text(job, "job_id")?,
-                out.join("mask.nii.gz").display()
-            ));
-            screen.line(format!("picture    {}", out.join("montage.png").display()));
-        }
-        screen.line(format!("bundle     {}", self.bundle.display()));
-        screen.line(format!("API        http://127.0.0.1:{}", self.args.port));
-        screen.line("research use, not for diagnosis");
-
-        let record = json!({
-            "jobs": self.jobs,
-            "pools": pools,
-            "bundle": self.bundle,
-            "claims": self.claims,
-            "deposit": self.deposit,
-            "settlement": self.epoch.transaction,
-        });
-        // What must occur nowhere but on the client's side: the end-to-end test looks for it.
-        let patient = self.cast.client.home.join("patient.json");
-        std::fs::write(&patient, serde_json::to_vec(self.patient)?)
-            .context("write patient.json")?;
-        let file = self.dir.join("summary.json");
-        std::fs::write(&file, serde_json::to_vec_pretty(&record)?).context("write summary.json")?;
-        Ok(())
-    }
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> Result<&'a str> {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> Result<&'a str> {
     value[key]
         .as_str()
         .with_context(|| format!("{key} is missing in {value}"))
