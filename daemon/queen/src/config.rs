@@ -387,6 +387,11 @@ impl QueenConfig {
         }
     }
 
+    /// The ledger's file.
+    pub fn ledger_path(&self) -> PathBuf {
+        self.state_dir.join("ledger.sqlite")
+    }
+
     /// Whether she speaks TLS herself.
     pub fn speaks_tls(&self) -> bool {
         let files = self.listen.certificate_file.is_some();

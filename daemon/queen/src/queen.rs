@@ -136,7 +136,7 @@ impl Queen {
             escrow: config.chain.escrow,
             default_cap: config.chain.default_cap,
         };
-        let ledger = Ledger::open(&state.join("ledger.sqlite"), ledger_config);
+        let ledger = Ledger::open(&config.ledger_path(), ledger_config);
         let ledger = ledger.map_err(StartError::Ledger)?;
         let limits = BlobLimits {
             blob_bytes_max: config.limits.blob_bytes_max,

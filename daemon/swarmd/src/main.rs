@@ -5,6 +5,7 @@
 //! announce readiness, wait for SIGTERM or Ctrl-C, drain with a deadline.
 
 mod demo;
+mod ledger;
 mod run;
 
 use std::path::PathBuf;
@@ -26,6 +27,9 @@ enum Role {
     Queen(ConfigArgs),
     /// Run a bee: lease jobs from a queen, compute, earn
     Bee(ConfigArgs),
+    /// Look after a queen's ledger: check, backup, restore
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
     /// Show the whole way of a job on this machine, with the real parts
     Demo(demo::DemoArgs),
 }
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         match cli.role {
             Role::Queen(args) => run::queen(&args.config, args.check).await,
             Role::Bee(args) => run::bee(&args.config, args.check).await,
+            Role::Ledger(command) => ledger::run(command).await,
             Role::Demo(args) => demo::run(args).await,
         }
     });

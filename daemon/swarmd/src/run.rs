@@ -38,6 +38,13 @@ struct QueenKeyFiles {
     gas: Option<KeySource>,
 }
 
+/// The queen's part of her configuration file, checked.
+pub fn queen_config(path: &Path) -> Result<QueenConfig> {
+    let QueenFile { queen, .. } = read(path)?;
+    queen.check().map_err(|e| wrong(&e))?;
+    Ok(queen)
+}
+
 /// Runs the queen until SIGTERM or Ctrl-C.
 pub async fn queen(config: &Path, check: bool) -> Result<()> {
     let QueenFile {

@@ -45,6 +45,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "swarm-types",
             "swarm-contracts",
+            "swarm-ledger",
             "swarm-chain",
             "swarm-host",
             "swarm-queen",
