@@ -183,6 +183,15 @@ async fn an_escrow_is_deployed_after_a_dry_run() {
     let made = stage.run(OWNER, &line);
     assert_eq!(made.status, 0, "{}", made.err);
     assert_eq!(made.json()["escrow"], planned.json()["escrow"]);
+    let source =
+        std::fs::read_to_string(Path::new(&out).join("SwarmEscrow.input.json")).expect("written");
+    assert_eq!(source, swarm_contracts::source::STANDARD_JSON);
+    let asked = std::fs::read(Path::new(&out).join("verification.json")).expect("written");
+    let asked: serde_json::Value = serde_json::from_slice(&asked).expect("JSON");
+    assert_eq!(
+        asked["contractName"],
+        swarm_contracts::source::CONTRACT_NAME
+    );
     let file = std::fs::read(Path::new(&out).join("deployment.json")).expect("written");
     assert_eq!(
         serde_json::from_slice::<Value>(&file).expect("JSON"),

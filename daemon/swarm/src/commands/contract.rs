@@ -1,12 +1,14 @@
 //! `swarm contract`: the escrow itself.
 
+use std::path::Path;
+
 use alloy::network::EthereumWallet;
 use alloy::providers::ProviderBuilder;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use swarm_chain::views::Gate;
 use swarm_chain::{At, Rpc, Terms};
-use swarm_contracts::{Deployment, Network, Params, SwarmEscrow, deploy};
+use swarm_contracts::{Deployment, Network, Params, SwarmEscrow, deploy, source};
 use swarm_types::{Address, B256, MicroUsdc};
 
 use crate::cli::{ContractCommand, DeployArgs};
@@ -17,6 +19,10 @@ use crate::session::Session;
 
 /// Name of the file that a deployment writes.
 const DEPLOYMENT_FILE: &str = "deployment.json";
+/// Name of the compiler's input beside it, with which a block explorer verifies the source.
+const SOURCE_FILE: &str = "SwarmEscrow.input.json";
+/// Name of the file with the other things that an explorer asks for.
+const VERIFICATION_FILE: &str = "verification.json";
 
 /// `swarm contract …`.
 pub async fn run(session: &Session, command: ContractCommand) -> Result<()> {
@@ -76,15 +82,38 @@ async fn deploy_escrow(session: &Session, args: &DeployArgs) -> Result<()> {
     let file = args.out.join(DEPLOYMENT_FILE);
     write_whole(&file, &serde_json::to_vec_pretty(&made)?)
         .with_context(|| format!("write {}", file.display()))?;
+    write_verification(&args.out, &made)?;
     session.out.print(&made, |made, out| {
         format!(
-            "{} on {}\n{}written to {}",
+            "{} on {}\n{}written to {}, with what a block explorer asks for to verify the source",
             out.bold(made.escrow),
             network.name,
             terms(&made.params),
             file.display()
         )
     })
+}
+
+/// What Etherscan's, Blockscout's and Sourcify's forms ask for: the compiler's standard JSON input, the
+/// contract's name, the compiler's version, the constructor's arguments.
+fn write_verification(out: &Path, made: &Deployment) -> Result<()> {
+    let asked = serde_json::json!({
+        "contractName": source::CONTRACT_NAME,
+        "compilerVersion": source::COMPILER_VERSION,
+        "codeFormat": "solidity-standard-json-input",
+        "constructorArguments": made.constructor_arguments,
+        "address": made.escrow,
+        "chainId": made.chain_id,
+    });
+    let files = [
+        (SOURCE_FILE, source::STANDARD_JSON.as_bytes().to_vec()),
+        (VERIFICATION_FILE, serde_json::to_vec_pretty(&asked)?),
+    ];
+    for (name, bytes) in files {
+        let file = out.join(name);
+        write_whole(&file, &bytes).with_context(|| format!("write {}", file.display()))?;
+    }
+    Ok(())
 }
 
 fn terms(params: &Params) -> String {
