@@ -82,14 +82,14 @@ contract Handler is EscrowTest {
     }
 
     function deposit(uint256 who, uint64 amount) external {
-        amount = uint64(bound(amount, 1, 20e6));
+        amount = uint64(bound(amount, 1, 1e6));
         usdc.mint(clients[_client(who)], amount);
         _deposit(_client(who), amount);
     }
 
     function requestWithdrawal(uint256 who, uint64 amount) external {
         vm.prank(clients[_client(who)]);
-        escrow.requestWithdrawal(uint64(bound(amount, 1, 30e6)));
+        escrow.requestWithdrawal(uint64(bound(amount, 1, 2e6)));
     }
 
     function withdraw(uint256 who) external {
@@ -97,7 +97,7 @@ contract Handler is EscrowTest {
         uint64 maturesAt = escrow.account(c).maturesAt;
         if (maturesAt == 0) {
             vm.prank(c);
-            escrow.requestWithdrawal(uint64(bound(who, 1, 5e6)));
+            escrow.requestWithdrawal(uint64(bound(who, 1, 1e6)));
             maturesAt = escrow.account(c).maturesAt;
         }
         if (who % 5 != 0 && block.timestamp < maturesAt) vm.warp(maturesAt);
@@ -114,7 +114,7 @@ contract Handler is EscrowTest {
 
     function setCap(uint256 who, uint64 cap) external {
         vm.prank(clients[_client(who)]);
-        escrow.setCap(uint64(bound(cap, 0, 50e6)));
+        escrow.setCap(uint64(bound(cap, 0, 2e6)));
     }
 
     /// Somebody who has earned something, if anybody has.
@@ -153,11 +153,11 @@ contract Handler is EscrowTest {
     }
 
     /// Seals an epoch; it is submitted later, whatever happens in between.
-    function queenSeals(uint256 jobs) external {
+    function queenSeals(uint256 jobs) public {
         uint256[] memory counts = new uint256[](3);
         for (uint256 i; i < 3; ++i) {
             uint256 n = _collectable(clients[i]) / FEE;
-            uint256 want = (jobs >> (8 * i)) % 4;
+            uint256 want = (jobs >> (8 * i)) % 8;
             counts[i] = want < n ? want : n;
         }
         if (block.timestamp + SEAL_AGE > escrow.escapeAt()) (counts[0], counts[1], counts[2]) = (0, 0, 0);
@@ -165,7 +165,7 @@ contract Handler is EscrowTest {
     }
 
     /// Submits it; nothing that clients did may make that fail.
-    function queenSubmits(uint8 patience) external {
+    function queenSubmits(uint8 patience) public {
         if (sealed_.length == 0) return;
         uint64 finalAt = escrow.epochs(escrow.lastEpoch()).finalAt;
         if (patience % 4 != 0 && block.timestamp < finalAt) vm.warp(finalAt);
@@ -184,6 +184,23 @@ contract Handler is EscrowTest {
             if (!mayFail) _broken("a client made a settlement revert");
         }
         delete sealed_;
+    }
+
+    /// A client does all that it can between a seal and its settlement.
+    function clientRaces(uint256 who, uint8 what, uint32 time) external {
+        queenSeals(0x070707);
+        address c = clients[_client(who)];
+        vm.startPrank(c);
+        if (what & 1 != 0) try escrow.requestWithdrawal(type(uint64).max) {} catch {}
+        if (what & 2 != 0) escrow.setCap(0);
+        if (what & 4 != 0) try escrow.withdraw(c) {} catch {}
+        vm.stopPrank();
+        vm.warp(block.timestamp + bound(time, 0, SEAL_AGE - 1));
+        if (what & 8 != 0) {
+            vm.prank(c);
+            try escrow.withdraw(c) {} catch {}
+        }
+        queenSubmits(0);
     }
 
     function _remember(Draft memory d, bool isStolen) private {

@@ -25,7 +25,7 @@ contract MoneyInvariants is Assert {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](24);
+        bytes4[] memory selectors = new bytes4[](26);
         selectors[0] = Handler.wait.selector;
         selectors[1] = Handler.waitLong.selector;
         selectors[2] = Handler.deposit.selector;
@@ -51,6 +51,8 @@ contract MoneyInvariants is Assert {
         // A queen that works is what most of the rest needs.
         selectors[22] = Handler.queenSeals.selector;
         selectors[23] = Handler.queenSubmits.selector;
+        selectors[24] = Handler.clientRaces.selector;
+        selectors[25] = Handler.clientRaces.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(handler), selectors);
     }
@@ -58,7 +60,7 @@ contract MoneyInvariants is Assert {
     /// A run of the handler that does all it can: without it, invariants of a handler that only reverts would hold.
     function test_the_handler_does_things() public {
         handler.orderSigner(0, true);
-        handler.requestWithdrawal(1, 2e6);
+        handler.requestWithdrawal(1, 2e5);
         handler.queenSeals(0x030303);
         handler.queenSubmits(0);
         for (uint256 kind; kind < 6; ++kind) {
