@@ -42,7 +42,10 @@ pub async fn run(command: LedgerCommand) -> Result<()> {
         LedgerCommand::Check { config } => check(&config).await,
         LedgerCommand::Backup { config, to } => {
             let (path, ledger) = open(&config)?;
-            ledger.backup(&to).await.with_context(|| format!("back up {}", path.display()))?;
+            ledger
+                .backup(&to)
+                .await
+                .with_context(|| format!("back up {}", path.display()))?;
             println!("{} is a copy of {}", to.display(), path.display());
             Ok(())
         }
@@ -57,12 +60,18 @@ pub async fn run(command: LedgerCommand) -> Result<()> {
 
 async fn check(config: &Path) -> Result<()> {
     let (path, ledger) = open(config)?;
-    let violations = ledger.check().await.with_context(|| format!("check {}", path.display()))?;
+    let violations = ledger
+        .check()
+        .await
+        .with_context(|| format!("check {}", path.display()))?;
     for violation in &violations {
         println!("{}: {}", violation.rule, violation.detail);
     }
     if !violations.is_empty() {
-        bail!("{} of the ledger's invariants do not hold", violations.len());
+        bail!(
+            "{} of the ledger's invariants do not hold",
+            violations.len()
+        );
     }
     println!("{}: every invariant holds", path.display());
     Ok(())
@@ -79,6 +88,7 @@ fn open(config: &Path) -> Result<(PathBuf, Ledger)> {
         escrow: config.chain.escrow,
         default_cap: config.chain.default_cap,
     };
-    let ledger = Ledger::open(&path, settings).with_context(|| format!("open {}", path.display()))?;
+    let ledger =
+        Ledger::open(&path, settings).with_context(|| format!("open {}", path.display()))?;
     Ok((path, ledger))
 }

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// How long a child may take to end by itself after SIGTERM.
@@ -116,26 +117,40 @@ impl Swarm {
         command
     }
 
-    /// Runs it with `--json` and reads what it prints; progress goes to this terminal.
+    /// Runs it with `--json` and reads what it prints; its progress goes to the terminal, line by line.
     pub async fn json(&self, home: &Path, arguments: &[&str]) -> Result<serde_json::Value> {
-        self.run(home, arguments, Stdio::inherit()).await
+        self.run(home, arguments, true).await
     }
 
     /// The same without its progress: for questions asked again and again.
     pub async fn quiet_json(&self, home: &Path, arguments: &[&str]) -> Result<serde_json::Value> {
-        self.run(home, arguments, Stdio::null()).await
+        self.run(home, arguments, false).await
     }
 
     async fn run(
         &self,
         home: &Path,
         arguments: &[&str],
-        stderr: Stdio,
+        show_progress: bool,
     ) -> Result<serde_json::Value> {
         let mut command = self.command(home, arguments);
-        command.arg("--json").stdout(Stdio::piped()).stderr(stderr);
-        let child = command.spawn().context("run swarm")?;
-        let output = child.wait_with_output().await.context("run swarm")?;
+        command
+            .arg("--json")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().context("run swarm")?;
+        let progress = child.stderr.take().context("swarm's progress")?;
+        let shown = async {
+            let mut lines = BufReader::new(progress).lines();
+            while let Some(line) = lines.next_line().await.context("read swarm's progress")? {
+                if show_progress {
+                    println!("        · {line}");
+                }
+            }
+            Ok::<(), anyhow::Error>(())
+        };
+        let ended = async { child.wait_with_output().await.context("run swarm") };
+        let ((), output) = tokio::try_join!(shown, ended)?;
         if !output.status.success() {
             bail!(
                 "swarm {}: {} {}",
