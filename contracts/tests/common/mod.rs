@@ -105,6 +105,8 @@ pub struct Chain {
 
 impl Chain {
     pub async fn start() -> Self {
+        // Built together with the rest of the workspace, the HTTP client asks for a TLS provider, here too.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let network = Network::base_sepolia();
         let anvil = Anvil::start(network.chain_id);
         let wallet = EthereumWallet::from(dev_key(0));

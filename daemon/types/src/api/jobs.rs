@@ -196,7 +196,8 @@ pub struct Job {
     #[serde(with = "dec::option", default)]
     #[schema(value_type = Option<String>)]
     pub completed_at: Option<u64>,
-    /// Milliseconds of execution.
+    /// Milliseconds of execution, to the second: what lies between the signed `started_at` and
+    /// `completed_at`.
     #[serde(with = "dec::option", default)]
     #[schema(value_type = Option<String>)]
     pub execution_ms: Option<u64>,

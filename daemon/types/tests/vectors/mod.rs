@@ -17,10 +17,23 @@ use swarm_types::{MicroUsdc, Signature65, canonical, digest, sha256, tree};
 /// Every vector file: path below `vectors/` and bytes.
 pub fn all() -> BTreeMap<String, Vec<u8>> {
     let (mut files, protocol) = epoch();
-    let mut text = serde_json::to_vec_pretty(&protocol).expect("JSON");
+    let mut text = serde_json::to_vec_pretty(&sorted(protocol)).expect("JSON");
     text.push(b'\n');
     files.insert("protocol.json".into(), text);
     files
+}
+
+/// The same value with its keys in order, whatever map serde_json was built with.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let map: BTreeMap<String, Value> =
+                map.into_iter().map(|(k, v)| (k, sorted(v))).collect();
+            Value::Object(map.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
 }
 
 fn key(n: u8) -> (SigningKey, Address) {
