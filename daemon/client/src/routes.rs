@@ -264,9 +264,12 @@ impl QueenClient {
 
 /// Epochs.
 impl QueenClient {
-    /// Every epoch, newest first.
-    pub async fn epochs(&self) -> Answer<Vec<Epoch>> {
-        self.json(Call::get(self.url(&["epochs"]))).await
+    /// Epochs, newest first, a page at a time.
+    pub async fn epochs(&self, after: Option<&str>, limit: Option<u32>) -> Answer<Page<Epoch>> {
+        let mut url = self.url(&["epochs"]);
+        query(&mut url, "after", after);
+        query(&mut url, "limit", limit);
+        self.json(Call::get(url)).await
     }
 
     /// The open epoch.

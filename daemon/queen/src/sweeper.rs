@@ -51,7 +51,7 @@ fn report(what: &str, outcome: Result<(), LedgerError>) {
 }
 
 /// Moves every job whose deadline or lease has passed, and routes what is pending again.
-async fn deadlines(app: &AppState) -> Result<(), LedgerError> {
+async fn deadlines(app: &App) -> Result<(), LedgerError> {
     loop {
         let now = now_seconds();
         let swept = app
@@ -67,7 +67,10 @@ async fn deadlines(app: &AppState) -> Result<(), LedgerError> {
         for id in &swept.requeued {
             tracing::info!(job = %id, "a lease lapsed; the job is pending again");
             if let Some(job) = app.ledger.job(*id).await? {
-                app.rails.job_pending(&job, &app.catalogue).await;
+                let shared = app.clone();
+                tokio::spawn(
+                    async move { shared.rails.job_pending(&job, &shared.catalogue).await },
+                );
             }
         }
         if !swept.requeued.is_empty() || !swept.dead.is_empty() {

@@ -20,7 +20,7 @@ use super::docs::Problems;
 use super::jobs::{page, page_rows};
 use crate::convert;
 use crate::extract::{QueryOf, parse};
-use crate::limits::{BUNDLE_FILE_BYTES_MAX, PAGE_ROWS_MAX};
+use crate::limits::BUNDLE_FILE_BYTES_MAX;
 use crate::problem::{Answer, Refused};
 use crate::state::{App, AppState};
 
@@ -31,7 +31,7 @@ use crate::state::{App, AppState};
 pub struct PageQuery {
     /// The `next` of the page before.
     after: Option<String>,
-    /// Items a page, at most 500; when absent 50 jobs, or 500 epochs.
+    /// Items a page, at most 500; 50 when absent.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
 }
@@ -53,21 +53,22 @@ async fn shown(app: &App, record: &EpochRecord) -> Epoch {
 
 /// Epochs, newest first; `after` is the last one that was seen.
 #[utoipa::path(get, path = "/api/v1/epochs", tag = "epochs", params(PageQuery), responses(
-    (status = 200, body = Vec<Epoch>), Problems))]
+    (status = 200, body = Page<Epoch>), Problems))]
 pub async fn list(
     State(app): State<App>,
     QueryOf(query): QueryOf<PageQuery>,
-) -> Answer<Json<Vec<Epoch>>> {
-    let limit = match &query.limit {
-        Some(limit) => page_rows(Some(limit))?,
-        None => PAGE_ROWS_MAX,
-    };
+) -> Answer<Json<Page<Epoch>>> {
+    let limit = page_rows(query.limit.as_deref())?;
     let before = query.after.as_deref();
     let before = before.map(|text| parse("after", text)).transpose()?;
     let records = app.ledger.epochs(before, limit).await?;
     // The CID of each bundle is shown with the epoch itself: a list stays cheap.
-    let epochs = records.iter().map(|record| convert::epoch(record, None));
-    Ok(Json(epochs.collect()))
+    let items = records.iter().map(|record| convert::epoch(record, None));
+    let items = items.collect();
+    let full = records.len() == limit as usize;
+    let next = records.last().filter(|_| full);
+    let next = next.map(|record| record.id.to_string());
+    Ok(Json(Page { items, next }))
 }
 
 /// The open epoch.

@@ -2,8 +2,9 @@
 //!
 //! Bees wait in long-polls ([`Rails::lease`]). A poll first takes the oldest job that fits its bee; when
 //! there is none it waits. A job that becomes pending ([`Rails::job_pending`]) goes to one of the waiting
-//! bees: filters first, then the strategy. The ledger's `claim` decides in the end, so that two polls can
-//! never hold one job; what is here is only who asks first.
+//! bees: filters first, then the strategy, among bees without work as long as there are any: a job that a
+//! bee would only fetch ahead gives them [`IDLE_FIRST`] to ask for it. The ledger's `claim` decides in the
+//! end, so that two polls can never hold one job; what is here is only who asks first.
 
 mod bee;
 pub mod filter;
@@ -32,6 +33,9 @@ use crate::config::RailsConfig;
 
 /// Long-polls that may wait at once; more are told that there is no work.
 const WAITERS_MAX: usize = 16_384;
+/// How long a job, or a poll that another bee should go before, waits for a bee without work to ask. Long
+/// enough for a poll's way over a network, short against a job.
+const IDLE_FIRST: Duration = Duration::from_millis(250);
 /// Leases kept for a bee whose connection broke before it had them.
 const UNDELIVERED_MAX: usize = 1_024;
 
@@ -199,8 +203,13 @@ impl Rails {
                     Err(_) => return Ok(None),
                 }
             }
-            let seen = self.state().jobs_seen;
             let models = Self::models(&bee, catalogue);
+            if self.others_first(&bee, &models)
+                && let Some(given) = self.stand_aside(worker).await
+            {
+                return Ok(Some(given));
+            }
+            let seen = self.state().jobs_seen;
             match self.claim(worker, models, None).await {
                 Ok(Some(lease)) => return Ok(Some(lease)),
                 Ok(None) => {}
@@ -224,6 +233,48 @@ impl Rails {
                 Err(_elapsed) => return Ok(given.try_recv().ok()),
             }
         }
+    }
+
+    /// Whether a bee without work should have the first chance: one that could do the same models, and
+    /// either waits already or is to go before a bee that holds jobs.
+    fn others_first(&self, bee: &Bee, models: &[B256]) -> bool {
+        let now = now_millis();
+        let state = self.state();
+        state.bees.values().any(|other| {
+            let waits = || {
+                let mut line = state.waiters.iter();
+                line.any(|waiter| waiter.worker == other.worker && !waiter.give.is_closed())
+            };
+            other.worker != bee.worker
+                && other.held == 0
+                && filter::can_work(other, now).is_ok()
+                && other.profile.models.iter().any(|m| models.contains(m))
+                && (bee.held > 0 || waits())
+        })
+    }
+
+    /// Waits in line for [`IDLE_FIRST`], so that the strategy chooses and not who asked first.
+    async fn stand_aside(&self, worker: Address) -> Option<Lease> {
+        let seen = self.state().jobs_seen;
+        let Line::Joined(id, mut given) = self.wait_in_line(worker, seen) else {
+            return None;
+        };
+        let leave = LeaveLine { rails: self, id };
+        // Cancel-safe: a lease that is given to a poll that ended is kept for the bee's next one.
+        let answer = tokio::time::timeout(IDLE_FIRST, &mut given).await;
+        drop(leave);
+        match answer {
+            Ok(answer) => answer.ok(),
+            Err(_elapsed) => given.try_recv().ok(),
+        }
+    }
+
+    /// Whether a bee without work could take the job, if only it asked.
+    fn idle_bee_could(&self, needs: &Needs<'_>) -> bool {
+        let now = now_millis();
+        let state = self.state();
+        let mut bees = state.bees.values();
+        bees.any(|bee| bee.held == 0 && filter::can_take(bee, needs, now).is_ok())
     }
 
     /// Puts a poll in line, unless a job became pending since `seen`.
@@ -262,7 +313,17 @@ impl Rails {
             recipients: &job.recipients,
         };
         self.state().jobs_seen += 1;
-        while let Some(waiter) = self.pick(&needs) {
+        let mut idle_only = self.idle_bee_could(&needs);
+        loop {
+            let Some(waiter) = self.pick(&needs, idle_only) else {
+                if !idle_only {
+                    return;
+                }
+                // Its poll is on its way, or a bee with work gets the job after this moment.
+                tokio::time::sleep(IDLE_FIRST).await;
+                idle_only = false;
+                continue;
+            };
             let claimed = self.claim(waiter.worker, vec![*model], Some(job.id)).await;
             match claimed {
                 Ok(Some(lease)) => {
@@ -290,8 +351,9 @@ impl Rails {
         }
     }
 
-    /// Takes the chosen one of the waiting bees that can take the job out of the line.
-    fn pick(&self, needs: &Needs<'_>) -> Option<Waiter> {
+    /// Takes the chosen one of the waiting bees that can take the job out of the line; of those without
+    /// work, when `idle_only`.
+    fn pick(&self, needs: &Needs<'_>, idle_only: bool) -> Option<Waiter> {
         let now = now_millis();
         let mut state = self.state();
         let state = &mut *state;
@@ -301,6 +363,9 @@ impl Rails {
             let Some(bee) = state.bees.get(&waiter.worker) else {
                 continue;
             };
+            if idle_only && bee.held > 0 {
+                continue;
+            }
             if waiter.give.is_closed() || filter::can_take(bee, needs, now).is_err() {
                 continue;
             }

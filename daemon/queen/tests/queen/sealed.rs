@@ -103,7 +103,12 @@ async fn a_sealed_epoch_gives_receipts_payouts_and_its_bundle() {
         assert_eq!(&served, bytes, "{name}");
     }
     assert_eq!(swarm_types::sha256(&files[SUMMARY]), built.seal.0.bundle);
-    assert_eq!(client.epochs().await.expect("epochs").len(), 2);
+    let newest = client.epochs(None, Some(1)).await.expect("epochs");
+    assert_eq!(newest.items[0].epoch_id, start.open);
+    let rest = client.epochs(newest.next.as_deref(), None).await;
+    let rest = rest.expect("epochs");
+    assert_eq!((rest.items.len(), rest.next), (1, None));
+    assert_eq!(rest.items[0].epoch_id, start.epoch);
     assert_eq!(
         client.epoch_current().await.expect("the open one").epoch_id,
         start.open

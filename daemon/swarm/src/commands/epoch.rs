@@ -9,6 +9,9 @@ use crate::cli::EpochCommand;
 use crate::output::{fields, table, time};
 use crate::session::Session;
 
+/// Epochs that `swarm epoch list` shows: the newest, as many as a page may have.
+const EPOCHS_SHOWN: u32 = 500;
+
 /// `swarm epoch …`.
 pub async fn run(session: &Session, command: EpochCommand) -> Result<()> {
     match command {
@@ -18,7 +21,8 @@ pub async fn run(session: &Session, command: EpochCommand) -> Result<()> {
 }
 
 async fn list(session: &Session) -> Result<()> {
-    let epochs = session.queen()?.epochs().await?;
+    let page = session.queen()?.epochs(None, Some(EPOCHS_SHOWN)).await?;
+    let epochs = page.items;
     session.out.print(&epochs, |epochs, _| {
         let heading = ["epoch", "status", "jobs", "revenue", "from", "final at"]
             .map(String::from)
