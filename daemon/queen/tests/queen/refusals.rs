@@ -260,6 +260,19 @@ async fn money_that_is_not_there_and_a_nonce_that_is_are_refused() {
 }
 
 #[tokio::test]
+async fn an_order_over_the_clients_cap_is_refused() {
+    let rig = Rig::with(|config| config.chain.default_cap = MicroUsdc(50_000)).await;
+    let _bee = rig.bee("bee-01").await;
+    let job = rig.order(b"a scan").await;
+    let before = rig.standing().await;
+    let body = serde_json::to_value(&job).expect("JSON");
+    let refused = rig.post("/api/v1/jobs", &body).await.problem();
+    assert_eq!(refused, (422, "over-cap".into(), "order.client".into()));
+    assert_eq!(rig.standing().await, before);
+    rig.handle.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_signature_on_a_request_counts_once_and_for_that_request() {
     let rig = Rig::start().await;
     let key = &rig.operator;

@@ -303,6 +303,10 @@ impl Rig {
     }
 
     pub async fn register(&self, bee: &Bee, name: &str) -> Registered {
+        self.register_with(bee, name, 1).await
+    }
+
+    pub async fn register_with(&self, bee: &Bee, name: &str, concurrency: u32) -> Registered {
         let recipient = bee.identity.recipient().to_string();
         let signature = bee
             .key
@@ -318,7 +322,7 @@ impl Rig {
             },
             models: vec![self.model],
             engines: vec![ENGINE.into()],
-            concurrency: 1,
+            concurrency,
             version: "0.1.0".into(),
             join_code: None,
             payee: None,

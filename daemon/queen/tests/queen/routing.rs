@@ -1,5 +1,6 @@
 //! Leases: long-polls, strategies, `why`, drain, and what a bee gets back after its restart.
 
+use swarm_queen::Strategy;
 use swarm_types::api::*;
 
 use crate::rig::Rig;
@@ -38,34 +39,55 @@ async fn a_waiting_poll_gets_the_job_that_comes() {
     rig.handle.shutdown().await;
 }
 
-#[tokio::test]
-async fn round_robin_serves_the_waiting_bees_in_turn() {
-    let rig = Rig::start().await;
+/// Two bees with places for two jobs each, both without work; two jobs at once.
+async fn two_jobs_go_to_two_bees(strategy: Strategy) {
+    let rig = Rig::with(|config| config.rails.strategy = strategy).await;
     let bees = [rig.bee("bee-01").await, rig.bee("bee-02").await];
-    let client = rig.as_client(&rig.client);
-    let mut counts = [0; 2];
-    for round in 0..4u8 {
-        let request = rig.order(&[round]).await;
-        let [one, two] = &bees;
-        let submit = async {
-            client.submit(&request).await.expect("accepted");
-        };
-        let work = async {
-            tokio::select! {
-                lease = one.poll(30) => (0, lease.expect("work")),
-                lease = two.poll(30) => (1, lease.expect("work")),
-            }
-        };
-        let ((which, lease), ()) = tokio::join!(work, submit);
-        counts[which] += 1;
-        let done = bees[which].work(&lease).await;
-        bees[which]
-            .queen
-            .complete(lease.job_id, &done)
-            .await
-            .expect("completed");
+    for (bee, name) in bees.iter().zip(["bee-01", "bee-02"]) {
+        rig.register_with(bee, name, 2).await;
+        bee.beat(true, false, Vec::new()).await;
     }
-    assert_eq!(counts.iter().sum::<i32>(), 4);
+    let client = rig.as_client(&rig.client);
+    let [first, second] = [rig.order(b"one").await, rig.order(b"two").await];
+    // The first bee asks again as soon as it has a job; the other one asks only then.
+    client.submit(&first).await.expect("accepted");
+    let held = bees[0].poll(5).await.expect("work");
+    client.submit(&second).await.expect("accepted");
+    let (ahead, other) = tokio::join!(bees[0].poll(0), bees[1].poll(5));
+    assert_eq!(ahead, None, "{strategy:?}: it has work, the other has none");
+    let other = other.expect("the job for the bee without work");
+    assert_ne!(held.job_id, other.job_id);
+
+    // When no bee is without work, a bee may fetch ahead.
+    let third = rig.order(b"three").await;
+    client.submit(&third).await.expect("accepted");
+    assert!(bees[0].poll(5).await.is_some(), "{strategy:?}");
+    rig.handle.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_bee_without_work_goes_first_by_every_strategy() {
+    two_jobs_go_to_two_bees(Strategy::RoundRobin).await;
+    two_jobs_go_to_two_bees(Strategy::LeastBusy).await;
+    two_jobs_go_to_two_bees(Strategy::Weighted).await;
+    two_jobs_go_to_two_bees(Strategy::Random).await;
+}
+
+#[tokio::test]
+async fn a_bee_with_work_gets_the_job_when_the_one_without_does_not_ask() {
+    let rig = Rig::start().await;
+    let busy = rig.bee("busy").await;
+    let _silent = rig.bee("silent").await;
+    rig.register_with(&busy, "busy", 2).await;
+    busy.beat(true, false, Vec::new()).await;
+    let client = rig.as_client(&rig.client);
+    for content in [b"one", b"two"] {
+        client
+            .submit(&rig.order(content).await)
+            .await
+            .expect("accepted");
+        assert!(busy.poll(5).await.is_some());
+    }
     rig.handle.shutdown().await;
 }
 
