@@ -207,9 +207,7 @@ impl Thread {
                 }
             }
         }
-        for work in batch.drain(..) {
-            work.reply();
-        }
+        // Who watches is told before who asked, so that an answer is never ahead of the feed.
         if let Some(hot) = &mut self.hot {
             let seq = hot.journal.seq;
             self.newest
@@ -218,6 +216,9 @@ impl Thread {
                 self.pending
                     .send_modify(|times| *times = times.wrapping_add(1));
             }
+        }
+        for work in batch.drain(..) {
+            work.reply();
         }
     }
 

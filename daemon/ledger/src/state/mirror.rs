@@ -40,11 +40,10 @@ impl MirrorAccount {
             }
             EscrowEvent::Withdrawn { amount, .. } => {
                 self.balance -= amount.0.cast_signed();
-                // An escape after the settlement timeout may take more than was requested.
-                self.withdrawing = self.withdrawing.saturating_sub(amount.0);
-                if self.withdrawing == 0 {
-                    self.matures_at = 0;
-                }
+                // A payment ends the request, however much of it the balance still covered; an escape
+                // after the settlement timeout pays the whole balance and ends it too.
+                self.withdrawing = 0;
+                self.matures_at = 0;
             }
             EscrowEvent::CapChanged {
                 cap, effective_at, ..
@@ -121,7 +120,8 @@ mod tests {
         );
         assert_eq!(
             (part.balance, part.withdrawing, part.matures_at),
-            (60, 10, 9)
+            (60, 0, 0),
+            "a charge took part of what was requested; what was paid ends the request"
         );
         let all = part.after(
             &EscrowEvent::Withdrawn {
