@@ -60,10 +60,11 @@ fn field_at_fault(path: &str, message: &str) -> String {
             let (key, _) = rest.split_once('`')?;
             Some(key)
         });
-    let path = path.trim_start_matches('.');
+    // A key that was cut short is `?`.
+    let path = path.trim_end_matches('?').trim_matches('.');
     match (path, key) {
-        ("" | ".", None) => "body".into(),
-        ("" | ".", Some(key)) => key.into(),
+        ("", None) => "body".into(),
+        ("", Some(key)) => key.into(),
         (path, None) => path.into(),
         (path, Some(key)) if path == key || path.ends_with(&format!(".{key}")) => path.into(),
         (path, Some(key)) => format!("{path}.{key}"),
