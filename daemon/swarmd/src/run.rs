@@ -139,3 +139,26 @@ pub async fn stop_signal() -> Result<()> {
         _ = terminate.recv() => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configurations_that_ship_are_sound() {
+        let queen: QueenFile =
+            toml::from_str(include_str!("../config/queen.toml")).expect("queen.toml");
+        queen.queen.check().expect("queen.toml");
+        let bee: BeeConfig = toml::from_str(include_str!("../config/bee.toml")).expect("bee.toml");
+        assert_eq!(bee.problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_typo_is_named() {
+        let text = include_str!("../config/queen.toml").replace("seal_every", "seal_evry");
+        let error = toml::from_str::<QueenFile>(&text)
+            .expect_err("a typo")
+            .to_string();
+        assert!(error.contains("seal_evry"), "{error}");
+    }
+}
