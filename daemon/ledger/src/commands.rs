@@ -263,6 +263,17 @@ pub struct DropUncollectable {
     pub reason: String,
 }
 
+/// Move jobs of an epoch that is being sealed to the open one: they settle there. Nothing is given back.
+#[derive(Clone, Debug)]
+pub struct DeferJobs {
+    /// Unix seconds.
+    pub now: u64,
+    /// The epoch, in state sealing.
+    pub epoch: EpochId,
+    /// Which.
+    pub jobs: Vec<JobId>,
+}
+
 /// Keep a signed seal with its vectors.
 #[derive(Clone, Debug)]
 pub struct RecordSealed {

@@ -20,6 +20,7 @@ pub mod kind {
     pub const JOB_CANCELLED: &str = "job.cancelled";
     pub const JOB_EXPIRED: &str = "job.expired";
     pub const JOB_UNCOLLECTABLE: &str = "job.uncollectable";
+    pub const JOB_DEFERRED: &str = "job.deferred";
     pub const LEASES_RENEWED: &str = "leases.renewed";
     pub const CHAIN_APPLIED: &str = "chain.applied";
     pub const CHAIN_UNDONE: &str = "chain.undone";

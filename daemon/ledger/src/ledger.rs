@@ -180,6 +180,11 @@ impl Ledger {
         self.run(command).await
     }
 
+    /// Moves jobs to the open epoch; answers how many were moved that were not before.
+    pub async fn defer_jobs(&self, command: DeferJobs) -> Done<u64, EpochRefusal> {
+        self.run(command).await
+    }
+
     /// Keeps a signed seal; the same seal again is fine.
     pub async fn record_sealed(&self, command: RecordSealed) -> Done<EpochRecord, EpochRefusal> {
         self.run(command).await

@@ -196,6 +196,42 @@ async fn a_void_epochs_jobs_and_readiness_settle_under_the_next_number() {
 }
 
 #[tokio::test]
+async fn a_deferred_job_settles_in_the_next_epoch_and_stays_charged_once() {
+    let f = Fixture::new().await;
+    let (first, second) = (f.done(1, 20).await.job, f.done(2, 20).await.job);
+    f.ledger.begin_seal(begin(1_000)).await.unwrap();
+    let defer = |jobs| DeferJobs {
+        now: 1_000,
+        epoch: E1,
+        jobs,
+    };
+    let other = f.submit(3).await.id;
+    assert_eq!(
+        refused(f.ledger.defer_jobs(defer(vec![first, other])).await),
+        EpochRefusal::NotItsJob(other)
+    );
+    for moved in [1, 0] {
+        let done = f.ledger.defer_jobs(defer(vec![first, first])).await;
+        assert_eq!(done.unwrap(), moved);
+        f.assert_sound().await;
+    }
+    let left = f.ledger.seal_contents(E1).await.unwrap().unwrap();
+    assert_eq!(left.jobs.len(), 1);
+    assert_eq!(left.jobs[0].execution.job(), second);
+    let (record, _) = f.record_seal(E1, 1_000).await;
+    assert_eq!(
+        (record.as_ref().unwrap().jobs, record.unwrap().revenue),
+        (1, FEE)
+    );
+    let seen = f.ledger.job(first).await.unwrap().unwrap();
+    assert_eq!(
+        (seen.state, seen.uncollectable),
+        (JobState::Completed, None)
+    );
+    f.assert_sound().await;
+}
+
+#[tokio::test]
 async fn an_uncollectable_job_is_left_out_and_its_fee_given_back() {
     let f = Fixture::new().await;
     let (first, second) = (f.done(1, 20).await.job, f.done(2, 20).await.job);

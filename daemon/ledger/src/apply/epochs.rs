@@ -5,7 +5,7 @@ use swarm_types::{B256, EpochId, JobId};
 
 use super::chain::EpochBody;
 use super::cut;
-use crate::commands::{BeginSeal, DropUncollectable, Finalise};
+use crate::commands::{BeginSeal, DeferJobs, DropUncollectable, Finalise};
 use crate::error::{CommandError, LedgerError};
 use crate::journal::kind;
 use crate::limits::EPOCH_MAX;
@@ -102,6 +102,66 @@ impl Command for BeginSeal {
             sealed_at,
             open: EpochId(number + 1),
         })
+    }
+}
+
+#[derive(Serialize)]
+struct Deferred {
+    epoch: EpochId,
+    job: JobId,
+    to: EpochId,
+}
+
+impl Command for DeferJobs {
+    type Answer = u64;
+    type Refusal = EpochRefusal;
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<u64, Refused> {
+        in_state(tx, self.epoch, &[EpochState::Sealing])?;
+        let (number, open) = (self.epoch.0, tx.hot.epoch);
+        let mut moves = Vec::new();
+        for id in &self.jobs {
+            let key = job_key(*id);
+            let booked = match key {
+                Some(key) => jobs::booked(tx.conn, key)?,
+                None => None,
+            };
+            match (key, booked) {
+                (Some(key), Some(booked)) if booked.settles_in == number && !booked.dropped => {
+                    moves.push((key, *id, booked));
+                }
+                // Moved before: the same command again.
+                (Some(_), Some(booked)) if booked.settles_in == open => {}
+                _ => return Err(CommandError::Refused(EpochRefusal::NotItsJob(*id))),
+            }
+        }
+        moves.sort_by_key(|(key, ..)| *key);
+        moves.dedup_by_key(|(key, ..)| *key);
+        let clearing = accounts::clearing(tx.conn, number)?;
+        for (key, id, booked) in &moves {
+            let posting = Posting {
+                kind: "resettle",
+                debit: clearing,
+                credit: tx.hot.clearing,
+                amount: booked.fee,
+                client: None,
+                job: Some(*key),
+                epoch: Some(number),
+                event: None,
+            };
+            transfers::post_now(tx.conn, &posting, self.now)?;
+            jobs::settle_in(tx.conn, *key, open)?;
+            let fee = bits(booked.fee.0);
+            epochs::add_job(tx.conn, number, booked.account, &booked.worker, -1, -fee)?;
+            epochs::add_job(tx.conn, open, booked.account, &booked.worker, 1, fee)?;
+            let body = Deferred {
+                epoch: self.epoch,
+                job: *id,
+                to: EpochId(open),
+            };
+            tx.journal(self.now, kind::JOB_DEFERRED, &body)?;
+        }
+        Ok(moves.len() as u64)
     }
 }
 

@@ -428,6 +428,11 @@ pub(crate) fn mark_uncollectable(
     changed_one(execute(conn, sql, params![key, reason])?, key)
 }
 
+pub(crate) fn settle_in(conn: &Connection, key: i64, epoch: u64) -> Result<(), LedgerError> {
+    let sql = "UPDATE jobs SET settles_in = ?2 WHERE id = ?1";
+    changed_one(execute(conn, sql, params![key, epoch])?, key)
+}
+
 /// What dropping a completed job from an epoch needs to know.
 pub(crate) struct Booked {
     pub account: i64,

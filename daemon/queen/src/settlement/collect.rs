@@ -1,6 +1,6 @@
 //! What an epoch can surely collect from each of its clients.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use swarm_chain::At;
@@ -41,6 +41,18 @@ impl Settlement {
     }
 }
 
+/// The jobs of the clients for whom one settlement has no room: charges and payouts together are at most
+/// `entries_max`, and `payees` of them are taken. The clients with the lower addresses stay.
+pub(super) fn beyond(jobs: &[(Address, JobId)], payees: usize, entries_max: u64) -> Vec<JobId> {
+    let room = usize::try_from(entries_max)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(payees);
+    let clients: BTreeSet<Address> = jobs.iter().map(|(client, _)| *client).collect();
+    let late: BTreeSet<Address> = clients.into_iter().skip(room).collect();
+    let late = |(client, _): &&(Address, JobId)| late.contains(client);
+    jobs.iter().filter(late).map(|(_, job)| *job).collect()
+}
+
 /// The jobs that do not fit what their client can be charged; earlier jobs are kept first.
 pub(super) fn uncollectable(
     jobs: &[SettledJob],
@@ -61,4 +73,19 @@ pub(super) fn uncollectable(
         }
     }
     dropped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_beyond_the_contracts_limit_wait_with_all_their_jobs() {
+        let job = |client, seq| (Address::repeat_byte(client), JobId { epoch: 1, seq });
+        let jobs = [job(3, 1), job(1, 2), job(2, 3), job(3, 4)];
+        assert_eq!(beyond(&jobs, 2, 5), []);
+        assert_eq!(beyond(&jobs, 2, 4), [jobs[0].1, jobs[3].1]);
+        assert_eq!(beyond(&jobs, 2, 3), [jobs[0].1, jobs[2].1, jobs[3].1]);
+        assert_eq!(beyond(&jobs, 5, 3).len(), 4);
+    }
 }

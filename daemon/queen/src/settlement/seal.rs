@@ -5,13 +5,15 @@
 //! bundle, record the seal. Nothing is irrevocable before the seal is recorded, and the same contents
 //! give the same bytes.
 
+use std::collections::BTreeSet;
+
 use swarm_chain::{At, Terms};
 use swarm_ledger::CommandError;
-use swarm_ledger::commands::{BeginSeal, DropUncollectable, RecordSealed};
+use swarm_ledger::commands::{BeginSeal, DeferJobs, DropUncollectable, RecordSealed};
 use swarm_ledger::records::{EpochRecord, EpochState, SealContents, SealTrigger};
-use swarm_types::EpochId;
 use swarm_types::bundle::EpochInput;
 use swarm_types::escrow::BlockRef;
+use swarm_types::{EpochId, JobId};
 
 use super::notes::Note;
 use super::{SIZE_CHECK, Settlement, SettlementError, bundle_dir, collect};
@@ -140,11 +142,23 @@ impl Settlement {
         let at = At::Hash(head.hash);
         let gate = self.chain.gate(at).await?;
         if head.timestamp >= gate.escape_at && !contents.jobs.is_empty() {
-            let text = format!(
-                "{epoch} waits: no epoch became final for so long that clients may leave at once, and the escrow takes only an empty epoch first"
-            );
-            self.notes.set(Note::Seal, text);
-            return Ok(());
+            tracing::warn!(%epoch, "no epoch became final for so long that clients may leave at once: the escrow takes an empty epoch first, and the jobs settle in the next");
+            let all = contents
+                .jobs
+                .iter()
+                .map(|job| job.execution.job())
+                .collect();
+            contents = self.defer(epoch, all).await?;
+        }
+        let jobs: Vec<_> = contents
+            .jobs
+            .iter()
+            .map(|job| (job.order.order.client, job.execution.job()))
+            .collect();
+        let beyond = collect::beyond(&jobs, self.payees(&contents), terms.max_entries);
+        if !beyond.is_empty() {
+            tracing::info!(%epoch, jobs = beyond.len(), "more clients than one settlement takes: their jobs settle in the next epoch");
+            contents = self.defer(epoch, beyond).await?;
         }
         let (settlers, threshold) = self.chain.settlers(at).await?;
         let keys: Vec<_> = self
@@ -165,6 +179,25 @@ impl Settlement {
         self.sign_and_record(contents, keys).await?;
         self.notes.clear(Note::Seal);
         Ok(())
+    }
+
+    /// Moves `jobs` to the open epoch; answers what is left.
+    async fn defer(
+        &mut self,
+        epoch: EpochId,
+        jobs: Vec<JobId>,
+    ) -> Result<SealContents, SettlementError> {
+        let now = self.now();
+        let deferred = self.ledger.defer_jobs(DeferJobs { now, epoch, jobs }).await;
+        deferred.map_err(|e| SettlementError::of("leave jobs for the next epoch", e))?;
+        self.contents(epoch).await
+    }
+
+    /// How many payees an epoch can have at most.
+    fn payees(&self, contents: &SealContents) -> usize {
+        let fees = [self.shares.protocol_payee, self.shares.operator_payee];
+        let workers = contents.workers.iter().map(|worker| worker.payee);
+        workers.chain(fees).collect::<BTreeSet<_>>().len()
     }
 
     async fn contents(&self, epoch: EpochId) -> Result<SealContents, SettlementError> {

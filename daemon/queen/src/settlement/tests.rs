@@ -451,6 +451,33 @@ async fn a_void_epoch_settles_again_under_the_next_number() {
 }
 
 #[tokio::test]
+async fn after_the_settlement_timeout_an_empty_epoch_goes_first_and_the_jobs_follow() {
+    let rack = Rack::start().await;
+    let mut settlement = rack.settlement(Some(GAS));
+    rack.deposit(MicroUsdc(5_000_000)).await;
+    round(&mut settlement).await;
+    rack.dev
+        .advance(params().settlement_timeout + 1)
+        .await
+        .expect("time");
+    round(&mut settlement).await;
+    rack.job(1).await;
+    assert_eq!(demand(&mut settlement).await, Some(EpochId(1)));
+    until_included(&rack, &mut settlement, 1).await;
+    assert_eq!(rack.epoch(1).await.jobs, 0);
+    rack.assert_sound().await;
+
+    rack.dev.advance(params().window).await.expect("time");
+    round(&mut settlement).await;
+    assert_eq!(rack.epoch(1).await.state, EpochState::Final);
+    assert_eq!(demand(&mut settlement).await, Some(EpochId(2)));
+    until_included(&rack, &mut settlement, 2).await;
+    assert_eq!(rack.epoch(2).await.jobs, 1);
+    assert!(rack.audit(2).await.holds());
+    rack.assert_sound().await;
+}
+
+#[tokio::test]
 async fn a_seal_that_grew_too_old_is_made_again() {
     let rack = Rack::start().await;
     rack.deposit(MicroUsdc(5_000_000)).await;
