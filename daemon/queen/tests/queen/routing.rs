@@ -49,11 +49,13 @@ async fn two_jobs_go_to_two_bees(strategy: Strategy) {
     }
     let client = rig.as_client(&rig.client);
     let [first, second] = [rig.order(b"one").await, rig.order(b"two").await];
-    // The first bee asks again as soon as it has a job; the other one asks only then.
     client.submit(&first).await.expect("accepted");
     let held = bees[0].poll(5).await.expect("work");
-    client.submit(&second).await.expect("accepted");
-    let (ahead, other) = tokio::join!(bees[0].poll(0), bees[1].poll(5));
+    // The first bee, which has a job, asks for the next one too, while the other one waits.
+    let (other, ahead) = tokio::join!(bees[1].poll(5), async {
+        client.submit(&second).await.expect("accepted");
+        bees[0].poll(0).await
+    });
     assert_eq!(ahead, None, "{strategy:?}: it has work, the other has none");
     let other = other.expect("the job for the bee without work");
     assert_ne!(held.job_id, other.job_id);
