@@ -1,0 +1,26 @@
+/**
+ * Verifies what SwarmOS publishes, from bytes: no queen is believed. Runs in a browser, in a Web Worker and in Node.
+ *
+ *     for await (const step of verifyReceipt(document, { rpc })) show(step);
+ *     for await (const update of verifyEpoch(read, { rpc })) show(update);
+ *     for await (const update of verifyEpochInWorker("https://…/audit/epoch-001/", { rpc })) show(update);
+ *
+ * Formats and rules are those of the protocol page; nothing here knows the queen's API except the shape of one receipt.
+ */
+export type {
+  BundleReader,
+  Execution,
+  Hex,
+  Options,
+  Order,
+  PathNode,
+  PlannedStep,
+  Progress,
+  ReadTabCall,
+  ReadTabInput,
+  Receipt,
+  ReceiptProof,
+  State,
+  Step,
+  Update,
+} from "./types";
