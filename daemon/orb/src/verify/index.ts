@@ -8,19 +8,29 @@
  * Formats and rules are those of the protocol page; nothing here knows the queen's API except the shape of one receipt.
  */
 export type {
-  BundleReader,
-  Execution,
-  Hex,
-  Options,
-  Order,
-  PathNode,
-  PlannedStep,
-  Progress,
-  ReadTabCall,
-  ReadTabInput,
-  Receipt,
-  ReceiptProof,
-  State,
-  Step,
-  Update,
+    BundleReader,
+    Execution,
+    Hex,
+    Options,
+    Order,
+    PathNode,
+    PlannedStep,
+    Progress,
+    ReadTabCall,
+    ReadTabInput,
+    Receipt,
+    ReceiptProof,
+    State,
+    Step,
+    Update,
 } from "./types";
+export { bundleAt, receiptFromBundle } from "./bundle";
+export { readProof } from "./documents";
+export { epochSteps, verifyEpoch } from "./epoch";
+export { type AccountView, type EpochStatus, type EpochView, Escrow } from "./escrow";
+export { verifyEpochInWorker } from "./in-worker";
+export { readTabEpoch, readTabLeaf, readTabReceipt, readTabText } from "./kit";
+export { Malformed } from "./read";
+export { receiptSteps, verifyReceipt } from "./receipt";
+export { Rpc, RpcError } from "./rpc";
+export { pathNodes } from "./tree";

@@ -1,0 +1,67 @@
+/** The steps of an epoch: titles, what a pass makes certain, what a failure shows. */
+import type { Plan } from "./steps";
+
+const VOIDS = "On chain this voids the epoch.";
+
+export const EPOCH_PLAN = [
+    ["form", "SUMMARY.json is in its format", "The summary can be read, and has one spelling only.",
+        "This is not a summary as the protocol has it. Nothing else can be checked."],
+    ["escrow", "It names the chain and the escrow that you trust", "Everything below is bound to this chain and this escrow.",
+        "The bundle is about another chain or another contract. Whatever it proves, it proves nothing about this escrow."],
+    ["files", "Each file has the SHA-256 that SUMMARY.json states", "These are the files that the settlers signed for.",
+        "A file was changed, left out or added after the seal. The guardian must void an epoch whose bundle is not there."],
+    ["canonical", "Each file is canonical JSON of its format", "Every file has one spelling, so a hash has one meaning.",
+        "A file is not in its format: programs could read it differently."],
+    ["pages", "Each page of receipts stands at its place in the tree", "A page can be checked alone.",
+        "The summary states another place or other subtrees than the page has."],
+    ["order-commitment", "Each receipt names the order beside it", "Every receipt settles exactly one signed order.",
+        "A receipt settles another order than the one shown."],
+    ["order-fields", "Client, model and input are those of the order", "Nobody pays for what it did not order.", `A receipt charges for something else than was ordered. ${VOIDS}`],
+    ["fee", "No fee is over what its client allowed", "Every fee is within its order.", `A client is charged more than its order allows. ${VOIDS}`],
+    ["deadline", "Every job was completed before its deadline", "All work came in time.", `A job was completed after its order had lapsed. ${VOIDS}`],
+    ["execution-digest", "Each receipt names the execution beside it", "Every receipt settles exactly one statement of a worker.",
+        "A receipt settles another execution than the one shown, or one made for another chain or escrow."],
+    ["execution-fields", "Job, order, result, power, times and energy are those of the execution", "Receipts repeat what the workers stated.",
+        "A receipt says something else than its worker stated."],
+    ["times", "The times of each job follow one another", "Submitted, started and completed in this order.",
+        "A job was completed before it started, or submitted after this epoch."],
+    ["execution-signature", "Each worker signed its executions", "The workers stand by what they stated.", "A worker that is to be paid did not sign."],
+    ["power", "Each power record has the hash that was signed", "The power records are the signed ones.", "A power record was changed after it was signed."],
+    ["engine", "Each engine's name has the hash that was signed", "The engines are the signed ones.", "An engine's name was changed after it was signed."],
+    ["client-total", "Each client's running total runs on", "Two neighbouring leaves prove what a client owes.", `A client's total does not add up. ${VOIDS}`],
+    ["order-of-leaves", "Receipts stand in order, none twice", "No job is settled twice in this epoch.", `Receipts are out of order, or one job stands twice. ${VOIDS}`],
+    ["nonces", "No order is used twice", "Every order is settled at most once in this epoch.", `One order is charged twice. ${VOIDS}`],
+    ["sealed-before", "Every job was completed before the seal", "No receipt is of the future.", `A job was completed after the seal that settles it. ${VOIDS}`],
+    ["order-signature", "Each client signed its orders", "Only clients, or signers that they registered, made these orders.",
+        `Nobody who may order for a client signed one of its orders. ${VOIDS}`],
+    ["root", "The receipts give the root", "The tree holds these receipts and no others.", "The receipts are not those of the root that was sealed."],
+    ["sums", "The number of receipts and the sum of fees are those of the summary", "Nothing is charged that no receipt shows.",
+        "The summary counts or charges something else than the receipts do."],
+    ["clients", "clients.json is what the receipts give", "Every charge is the sum of a client's receipts.", "A client is charged something else than its receipts say."],
+    ["pools", "The revenue divides as the rates say", "Fees and pools follow the published rule.", "The pools are not what the rule gives, or the rates exceed a hundred percent."],
+    ["agents", "Each worker's share is what the rule gives", "Work by fees, readiness by ready seconds, by largest remainder. The seconds themselves cannot be proved.",
+        "A worker's share is not what the rule gives. The chain cannot prove this: the guardian must void the epoch."],
+    ["payouts", "payouts.json is what the shares give", "Every amount is broken down to its parts.",
+        "A payee gets something else than its shares. The chain cannot prove this: the guardian must void the epoch."],
+    ["charges-hash", "The charge vector has the sealed hash", "The contract charges exactly these amounts.", "What is charged is not what the receipts give."],
+    ["payouts-hash", "The payout vector has the sealed hash", "The contract credits exactly these amounts.", "What is paid is not what the rule gives."],
+    ["paid", "All that is charged is paid out", "Every µUSDC lands somewhere.", "Money is lost or made between charges and payouts."],
+    ["seal-signatures", "The settlers signed the seal", "These keys stand for this epoch.", "A signature is not by the settler it names."],
+    ["summary-signatures", "The settlers signed the summary", "These keys stand for this bundle.", "A signature is not by the settler it names."],
+    ["chain-id", "The node is of the right chain", "The answers below are of the chain that the bundle names.", "The node serves another chain, so it cannot confirm anything."],
+    ["chain-domain", "The contract has the same signing domain", "Orders, executions and seals are bound to this very contract.",
+        "The contract at this address is not the escrow that these were signed for."],
+    ["chain-epoch", "The epoch was settled", "Enough settlers signed it, and the contract took it.", "The contract knows no such epoch: it was never settled."],
+    ["chain-seal", "The contract stores the hash of this very seal", "Root, counts, charges, payouts and this bundle are the ones that the contract took.",
+        "The contract took another seal: this bundle is not the settled one."],
+    ["chain-root", "The contract stores the same root, count, total and time", "The numbers above are the chain's.", "The contract stores other numbers."],
+    ["chain-settlers", "Those who signed are the contract's settlers", "The signatures are those of keys that the contract trusts, or trusted once.",
+        "Somebody signed who never was a settler, or too few did."],
+    ["chain-status", "The epoch counts", "The epoch is final: nobody can undo it.",
+        "The epoch is void: its charges and credits were undone. Its jobs settle again in a later epoch."],
+] as const satisfies Plan;
+
+export type EpochStep = (typeof EPOCH_PLAN)[number][0];
+
+/** What must hold, as the expected side of a check over many receipts. */
+export const CHECK_TITLES = Object.fromEntries(EPOCH_PLAN.map(([id, title]) => [id, title])) as Record<EpochStep, string>;
