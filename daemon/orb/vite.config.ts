@@ -11,5 +11,6 @@ export default defineConfig({
         modulePreload: { polyfill: false },
         reportCompressedSize: false,
     },
+    worker: { format: "es" },
     test: { include: ["src/**/*.test.ts", "src/**/*.test.tsx"] },
 });

@@ -45,3 +45,8 @@ function decode(word: string): string {
         return word;
     }
 }
+
+/** Goes to a place, so that "back" does not lead to the present one. */
+export function replace(fragment: string): void {
+    location.replace(fragment);
+}
