@@ -110,7 +110,8 @@ function group(payouts: readonly Payout[]): Payee[] {
     const byAmount = [...payouts].sort((a, b) => (BigInt(b.amount) > BigInt(a.amount) ? 1 : -1));
     const own = byAmount.length > PAYEES_DRAWN_MAX ? byAmount.slice(0, PAYEES_DRAWN_MAX - 1) : byAmount;
     const rest = byAmount.slice(own.length);
-    const payees = own.map((payout) => payee(payout.payee, [payout]));
+    // In the order of what they are paid for, so that few bands cross.
+    const payees = own.map((payout) => payee(payout.payee, [payout])).sort((a, b) => first(a) - first(b));
     return rest.length === 0 ? payees : [...payees, payee(`${rest.length} more`, rest)];
 }
 
@@ -118,6 +119,10 @@ function payee(id: string, payouts: readonly Payout[]): Payee {
     const all = payouts.flatMap(({ parts }) => parts);
     const parts = PARTS.map((kind) => ({ kind, amount: sum(all.filter((part) => part.kind === kind).map(({ amount }) => amount)) }));
     return { id, amount: sum(payouts.map(({ amount }) => amount)), parts: parts.filter(({ amount }) => amount > 0n) };
+}
+
+function first({ parts }: Payee): number {
+    return parts[0] ? PARTS.indexOf(parts[0].kind) : PARTS.length;
 }
 
 function label(id: string): string {

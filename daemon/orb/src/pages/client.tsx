@@ -111,6 +111,7 @@ const COLUMNS: readonly Column<StatementLine>[] = [
                         in <a href={href("epoch", epochNumber(line.epoch))}>{line.epoch}</a>
                     </>
                 )}
+                {" "}
                 {line.status && line.status !== "finalized" && <Badge state={line.status} />}
             </>
         ),

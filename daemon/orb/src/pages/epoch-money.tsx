@@ -33,7 +33,7 @@ export function EpochMoney({ epoch }: { epoch: IndexEpoch }) {
                 {({ charges, credits }) => (
                     <>
                         <Differences epoch={epoch} charges={charges} credits={credits} />
-                        <div class="columns">
+                        <div class="columns columns-even">
                             <Card title={`${group(charges.length)} ${charges.length === 1 ? "client" : "clients"} charged`}>
                                 <LongTable label="Charges" columns={CHARGES} count={charges.length} row={(at) => charges[at]} />
                             </Card>

@@ -78,7 +78,7 @@ function Shown({ id, found }: { id: string; found: Found }) {
                 )}
                 <Verdict run={run} what="This receipt" />
             </div>
-            <div class="columns columns-proof">
+            <div class="columns columns-even">
                 <Card title="The path, drawn" note="Each node is the SHA-256 of its two children. With the neighbours' hashes on the side, the leaf alone gives the root; change one byte of the receipt and it gives another.">
                     <PathTree nodes={pathNodes(proof)} onChain={settled && chainRoot?.state ? settled.receipts_root : null} />
                 </Card>
