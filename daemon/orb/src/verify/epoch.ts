@@ -87,7 +87,7 @@ export async function* verifyEpoch(read: BundleReader, options: Options): AsyncG
         yield* steps(results.rest("Not every file of the bundle could be read."));
         return;
     }
-    yield { step: results.judge("pages", wrongPages.length === 0, wrongPages.length === 0 ? `${summary.pages.length} pages` : wrongPages.join(", "), "each page at the place and with the subtrees that SUMMARY.json states") };
+    yield { step: results.judge("pages", wrongPages.length === 0, wrongPages.length === 0 ? many(summary.pages.length, "page") : wrongPages.join(", "), "each page at the place and with the subtrees that SUMMARY.json states") };
     for (const id of RECEIPT_CHECKS) {
         const tally = walk.tallies.get(id)!;
         yield { step: results.judge(id, tally.wrong === 0, tally.computed, CHECK_TITLES[id]) };
@@ -123,6 +123,10 @@ export async function* verifyEpoch(read: BundleReader, options: Options): AsyncG
 
 async function* steps(given: AsyncIterable<Step> | Iterable<Step>): AsyncGenerator<Update> {
     for await (const step of given) yield { step };
+}
+
+function many(count: number, word: string): string {
+    return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
 /** Lets a page draw and a worker hear. */
@@ -176,10 +180,10 @@ class Files {
         for (const name of extra) this.differing.push(`${name}: is named and belongs to no page`);
         if (this.differing.length > 0) yield results.judge("files", false, this.differing.join("; "), "the SHA-256 that SUMMARY.json states");
         else if (this.missing.length > 0) yield results.unknown("files", `${this.missing.map(capital).join(". ")}. A bundle that nobody can fetch must be voided by the guardian while the window is open.`);
-        else yield results.judge("files", true, `${this.taken.size} files`, "the SHA-256 that SUMMARY.json states");
+        else yield results.judge("files", true, many(this.taken.size, "file"), "the SHA-256 that SUMMARY.json states");
         if (this.malformed.length > 0) yield results.judge("canonical", false, this.malformed.join("; "), "the format of each file, in canonical JSON (RFC 8785)");
         else if (this.missing.length > 0) yield results.unknown("canonical", "Not every file could be fetched.");
-        else yield results.judge("canonical", true, `${this.taken.size} files`, "the format of each file, in canonical JSON (RFC 8785)");
+        else yield results.judge("canonical", true, many(this.taken.size, "file"), "the format of each file, in canonical JSON (RFC 8785)");
     }
 }
 
@@ -210,7 +214,7 @@ function line(...words: (string | bigint)[]): string {
 /** Two lists of lines that must be the same; the first difference is shown. */
 function lines(results: Results<EpochStep>, id: EpochStep, computed: string[], stated: string[]): Step {
     const at = computed.findIndex((text, index) => text !== stated[index]);
-    if (at < 0 && computed.length === stated.length) return results.judge(id, true, `${computed.length} lines`, "the same lines");
+    if (at < 0 && computed.length === stated.length) return results.judge(id, true, many(computed.length, "line"), "the same lines");
     const place = at < 0 ? computed.length : at;
     return results.judge(id, false, `line ${place + 1}: ${computed[place] ?? "none"}`, `line ${place + 1}: ${stated[place] ?? "none"}`);
 }
@@ -309,8 +313,8 @@ async function* onChain(
         if (signers === null) return results.unknown("chain-settlers", "SIGNATURE.txt could not be read.");
         const enough = BigInt(signers.length) >= threshold || now < signers.length;
         return results.judge("chain-settlers", strangers.length === 0 && enough,
-            strangers.length > 0 ? `${strangers.join(", ")} never was a settler` : `${signers.length} settlers: ${signers.join(", ")}`,
-            `at least ${threshold} settlers of the contract`);
+            strangers.length > 0 ? `${strangers.join(", ")} never was a settler` : `${many(signers.length, "settler")}: ${signers.join(", ")}`,
+            `at least ${threshold} of the contract's settlers`);
     });
     yield await ask("chain-status", () => viewing, (view) => statusStep(results, view));
 }

@@ -29,7 +29,7 @@ export { readProof } from "./documents";
 export { epochSteps, verifyEpoch } from "./epoch";
 export { type AccountView, type EpochStatus, type EpochView, Escrow } from "./escrow";
 export { verifyEpochInWorker } from "./in-worker";
-export { readTabEpoch, readTabLeaf, readTabReceipt, readTabText } from "./kit";
+export { readTabEpoch, readTabLeaf, readTabReceipt } from "./kit";
 export { Malformed } from "./read";
 export { receiptSteps, verifyReceipt } from "./receipt";
 export { Rpc, RpcError } from "./rpc";

@@ -66,18 +66,3 @@ export function readTabLeaf(proof: ReceiptProof): ReadTabCall {
         answers: [{ name: "", type: "bytes32", value: hex(leafHash(encodeReceipt(proof.receipt))) }],
     };
 }
-
-/** What a stranger does, in words. `explorer` is the explorer's address, or null when there is none for the chain. */
-export function readTabText(call: ReadTabCall, explorer: string | null): string[] {
-    const inputs = call.inputs.map(({ name, type, value }) => `${name} (${type.split("(")[0]}): ${value}`);
-    return [
-        explorer === null
-            ? `Open the contract ${call.contract} in a block explorer of its chain.`
-            : `Open ${explorer}/address/${call.contract} and compare the address with one that you have from somebody you trust.`,
-        "Choose the tab Contract, then Read Contract.",
-        `Open the function ${call.function} in the list.`,
-        ...inputs.map((input) => `Paste ${input}`),
-        "Press Query.",
-        `It must answer ${call.answers.map(({ name, value }) => `${name === "" ? "" : `${name} `}${value}`).join(", ")}.`,
-    ];
-}

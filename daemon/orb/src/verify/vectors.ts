@@ -35,20 +35,3 @@ export async function all(run: AsyncGenerator<Step> | AsyncGenerator<Update>): P
 export function ids(steps: Step[], state: Step["state"]): string[] {
     return steps.filter((step) => step.state === state).map((step) => step.id);
 }
-
-/** A copy with one byte of one field flipped: the low byte of an integer, or byte `at` of a hex text. */
-export function flipped<T>(document: T, path: (string | number)[], at = 0): T {
-    const copy = structuredClone(document);
-    let holder = copy as Record<string | number, unknown>;
-    for (const name of path.slice(0, -1)) holder = holder[name] as typeof holder;
-    const last = path.at(-1)!;
-    const value = holder[last] as string;
-    if (value.startsWith("0x")) {
-        const place = 2 + 2 * (at < 0 ? (value.length - 2) / 2 + at : at);
-        const byte = parseInt(value.slice(place, place + 2), 16) ^ 1;
-        holder[last] = value.slice(0, place) + byte.toString(16).padStart(2, "0") + value.slice(place + 2);
-    } else {
-        holder[last] = String(BigInt(value) ^ 1n);
-    }
-    return copy;
-}
