@@ -12,5 +12,6 @@ export default defineConfig({
         reportCompressedSize: false,
     },
     worker: { format: "es" },
-    test: { include: ["src/**/*.test.ts", "src/**/*.test.tsx"] },
+    // Signatures take their time on a machine that is busy.
+    test: { include: ["src/**/*.test.ts", "src/**/*.test.tsx"], testTimeout: 60_000 },
 });

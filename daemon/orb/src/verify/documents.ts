@@ -7,7 +7,7 @@ export const PAGE_RECEIPTS = 10_000;
 /** Pages of an epoch that are taken: a hundred million receipts. */
 const PAGES_MAX = 10_000;
 /** Workers, clients and payees of an epoch that are taken. The contract's limit on entries is far below. */
-const LINES_MAX = 100_000;
+const LINES_MAX = 20_000;
 /** A path of a tree of 2⁶⁴ leaves. */
 const PATH_MAX = 64;
 

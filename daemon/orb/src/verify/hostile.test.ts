@@ -82,9 +82,9 @@ describe("a bundle that means harm", () => {
         const summary = JSON.parse(new TextDecoder().decode(file("SUMMARY.json")));
         summary.pages = Array(10_001).fill(summary.pages[0]);
         expect((await failing("SUMMARY.json", canonicalBytes(summary)))[0]!.computed).toContain("pages: expected at most 10000 items");
-        const clients = Array(100_001).fill({ amount: "1", client: "0x" + "00".repeat(20), receipts: "1" });
+        const clients = Array(20_001).fill({ amount: "1", client: "0x" + "00".repeat(20), receipts: "1" });
         const steps = await failing("clients.json", canonicalBytes(clients));
-        expect(steps.find((step) => step.id === "canonical")!.computed).toContain("clients.json: expected at most 100000 items");
+        expect(steps.find((step) => step.id === "canonical")!.computed).toContain("clients.json: expected at most 20000 items");
     });
 
     it("cannot make the reader leave its folder, nor read without end", async () => {

@@ -59,7 +59,7 @@ describe("a flipped byte", () => {
 
     it.each(FIELDS)("in $path fails $step", async ({ path, step }) => {
         for (const document of [documents[0]!, documents[5]!]) {
-            for (const at of [0, 10, -1]) {
+            for (const at of [0, -1]) {
                 const steps = await all(verifyReceipt(flipped(document, path, at), trusted));
                 expect(ids(steps, "fail"), `byte ${at}`).toContain(step);
                 // Whatever is in the leaf also breaks the path to the root.
