@@ -37,7 +37,12 @@ async function places() {
     const index = await (await fetch(new URL("index.json", base))).json();
     const epoch = index.epochs.findLast(({ receipts }) => receipts !== "0") ?? index.epochs.at(-1);
     const list = {
-        overview: "#/", epochs: "#/epochs", contract: "#/contract", verify: "#/verify", settings: "#/settings", missing: "#/search/nothing",
+        overview: "#/",
+        epochs: "#/epochs",
+        contract: "#/contract",
+        verify: "#/verify",
+        settings: "#/settings",
+        missing: "#/search/nothing",
     };
     if (epoch) {
         for (const tab of ["seal", "money", "receipts", "bundle", "verify"]) list[`epoch-${tab}`] = `#/epoch/${epoch.epoch}?tab=${tab}`;

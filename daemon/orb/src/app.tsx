@@ -57,5 +57,9 @@ export function App() {
 
 function Show({ page, id }: { page: Page; id: string }) {
     if (page.alone || index.value) return <page.show id={id} />;
-    return indexFailure.value ? <Failed failure={indexFailure.value} missing="No index.json lies beside this page" /> : <Skeleton lines={8} />;
+    return indexFailure.value ? (
+        <Failed failure={indexFailure.value} missing="No index.json lies beside this page" />
+    ) : (
+        <Skeleton lines={8} />
+    );
 }

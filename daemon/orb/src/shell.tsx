@@ -80,7 +80,13 @@ function skip(event: MouseEvent): void {
 function ThemeButton() {
     const dark = theme.value === "dark" || (theme.value === null && matchMedia("(prefers-color-scheme: dark)").matches);
     return (
-        <button type="button" class="tool" onClick={() => (theme.value = dark ? "light" : "dark")} aria-label={dark ? "Light colours" : "Dark colours"} title={dark ? "Light colours" : "Dark colours"}>
+        <button
+            type="button"
+            class="tool"
+            onClick={() => (theme.value = dark ? "light" : "dark")}
+            aria-label={dark ? "Light colours" : "Dark colours"}
+            title={dark ? "Light colours" : "Dark colours"}
+        >
             <svg viewBox="0 0 20 20" aria-hidden="true">
                 {dark ? (
                     <path d="M10 6.5a3.5 3.5 0 1 0 0 7 3.5 3.5 0 1 0 0-7M10 1.5v2M10 16.5v2M1.5 10h2M16.5 10h2M4 4l1.4 1.4M14.6 14.6 16 16M4 16l1.4-1.4M14.6 5.4 16 4" />
@@ -98,7 +104,8 @@ function Foot() {
     return (
         <footer class="foot">
             <p>
-                Chain {site.chain_id} · escrow <Hex value={site.escrow} kind="contract" /> · as of block {group(site.block.number)}, {utc(site.block.time)} UTC
+                Chain {site.chain_id} · escrow <Hex value={site.escrow} kind="contract" /> · as of block {group(site.block.number)},{" "}
+                {utc(site.block.time)} UTC
             </p>
             <p>Research use, not for diagnosis. Nothing on this page has to be believed: every figure can be checked against the chain.</p>
         </footer>

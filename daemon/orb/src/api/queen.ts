@@ -22,9 +22,11 @@ export const queen = {
     power: (signal: AbortSignal) => get<Power>(signal, "power"),
     epoch: (signal: AbortSignal, id: string) => get<Epoch>(signal, "epochs", id),
     epochs: (signal: AbortSignal, after?: string | null) => list<Epoch>(signal, "epochs", { after }),
-    epochJobs: (signal: AbortSignal, id: string, after?: string | null) => list<Job>(signal, `epochs/${encodeURIComponent(id)}/jobs`, { after }),
+    epochJobs: (signal: AbortSignal, id: string, after?: string | null) =>
+        list<Job>(signal, `epochs/${encodeURIComponent(id)}/jobs`, { after }),
     payouts: (signal: AbortSignal, id: string) => get<EpochPayout[]>(signal, "epochs", id, "payouts"),
-    jobs: (signal: AbortSignal, query: { client?: string; status?: string | undefined; after?: string | null | undefined }) => list<Job>(signal, "jobs", query),
+    jobs: (signal: AbortSignal, query: { client?: string; status?: string | undefined; after?: string | null | undefined }) =>
+        list<Job>(signal, "jobs", query),
     job: (signal: AbortSignal, id: string) => get<Job>(signal, "jobs", id),
     why: (signal: AbortSignal, id: string) => get<Why>(signal, "jobs", id, "why"),
     receipt: (signal: AbortSignal, id: string) => get<unknown>(signal, "jobs", id, "receipt"),

@@ -2,10 +2,32 @@
 export type Tone = "good" | "busy" | "wait" | "bad" | "plain";
 
 const TONES: Readonly<Record<string, Tone>> = {
-    active: "busy", sealing: "busy", sealed: "wait", submitted: "wait", included: "wait", finalized: "good", void: "bad",
-    pending: "wait", claimed: "busy", processing: "busy", completed: "good", failed: "bad", dead: "bad", cancelled: "plain", expired: "bad",
-    online: "good", busy: "busy", draining: "wait", offline: "bad", approved: "good", waiting: "wait",
-    complete: "good", missing: "bad", differs: "bad", damaged: "bad", unchecked: "wait",
+    active: "busy",
+    sealing: "busy",
+    sealed: "wait",
+    submitted: "wait",
+    included: "wait",
+    finalized: "good",
+    void: "bad",
+    pending: "wait",
+    claimed: "busy",
+    processing: "busy",
+    completed: "good",
+    failed: "bad",
+    dead: "bad",
+    cancelled: "plain",
+    expired: "bad",
+    online: "good",
+    busy: "busy",
+    draining: "wait",
+    offline: "bad",
+    approved: "good",
+    waiting: "wait",
+    complete: "good",
+    missing: "bad",
+    differs: "bad",
+    damaged: "bad",
+    unchecked: "wait",
 };
 
 /** What a state is called where its own word would not say enough. */

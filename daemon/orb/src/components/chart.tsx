@@ -33,7 +33,12 @@ export function Chart({ label, x, series, unit, time = true, height = 200, range
         if (!element) return undefined;
         const style = getComputedStyle(element);
         const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
-        const axis = { stroke: colour("ink-2"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: `12px ${style.fontFamily}` };
+        const axis = {
+            stroke: colour("ink-2"),
+            grid: { stroke: colour("line"), width: 1 },
+            ticks: { show: false },
+            font: `12px ${style.fontFamily}`,
+        };
         const bars = uPlot.paths.bars?.({ size: [0.6, 60] });
         const plot = new uPlot(
             {
@@ -41,8 +46,14 @@ export function Chart({ label, x, series, unit, time = true, height = 200, range
                 height,
                 legend: { show: false },
                 cursor: { y: false },
-                scales: { x: { time }, y: range ? { range: [range[0], range[1]] } : { range: (_, low, high) => [Math.min(0, low), high * 1.1 || 1] } },
-                axes: [{ ...axis, ...(time ? {} : { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (unit === "$" ? `$${tick}` : `${tick} ${unit}`)) }],
+                scales: {
+                    x: { time },
+                    y: range ? { range: [range[0], range[1]] } : { range: (_, low, high) => [Math.min(0, low), high * 1.1 || 1] },
+                },
+                axes: [
+                    { ...axis, ...(time ? {} : { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }) },
+                    { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (unit === "$" ? `$${tick}` : `${tick} ${unit}`)) },
+                ],
                 series: [
                     {},
                     ...series.map(({ name, tone, bars: asBars }) => ({

@@ -13,15 +13,39 @@ const QUIET_SECONDS_MAX = 35;
 
 /** Whether the queen is heard, and how long ago. */
 export function Pulse() {
-    if (!live.value) return <span class="pulse pulse-off" title="No queen serves this page: it shows what was exported.">static copy</span>;
+    if (!live.value)
+        return (
+            <span class="pulse pulse-off" title="No queen serves this page: it shows what was exported.">
+                static copy
+            </span>
+        );
     const heard = lastHeard.value;
     const age = heard === null ? null : Math.max(0, now.value - heard);
     const lost = feedState.value === "lost" || (age !== null && age > QUIET_SECONDS_MAX);
     return (
-        <span class={lost ? "pulse pulse-lost" : "pulse pulse-open"} data-age={age === null ? "" : String(Math.floor(age))} title={lost ? "The queen is not heard; the page tries again by itself." : "Live"}>
-            {heard === null ? (lost ? "not heard yet" : "connecting") : age !== null && age < 2 && !lost ? "live" : `heard ${duration(age ?? 0)} ago`}
+        <span
+            class={lost ? "pulse pulse-lost" : "pulse pulse-open"}
+            data-age={age === null ? "" : String(Math.floor(age))}
+            title={lost ? "The queen is not heard; the page tries again by itself." : "Live"}
+        >
+            {heard === null
+                ? lost
+                    ? "not heard yet"
+                    : "connecting"
+                : age !== null && age < 2 && !lost
+                  ? "live"
+                  : `heard ${duration(age ?? 0)} ago`}
         </span>
     );
+}
+
+/** Of the progress of each job only the newest report, which says it all. */
+export function condense(events: readonly Event[]): Event[] {
+    const seen = new Set<string>();
+    return events.filter(({ kind, job }) => {
+        if (kind !== "job.progress" || !job) return true;
+        return !seen.has(job) && seen.add(job);
+    });
 }
 
 /** What happens, newest first. */

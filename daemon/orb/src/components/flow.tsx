@@ -24,8 +24,14 @@ export function Flow({ revenue, pools, payouts }: { revenue: string; pools: Pool
     const payees = group(payouts);
     const height = Math.max(HEIGHT_MIN, payees.length * PAYEE_PIXELS);
     const left = layOut([{ id: "revenue", amount: BigInt(revenue) }], height);
-    const middle = layOut(PARTS.map((kind) => ({ id: kind, amount: BigInt(pools[kind]) })), height);
-    const right = layOut(payees.map(({ id, amount }) => ({ id, amount })), height);
+    const middle = layOut(
+        PARTS.map((kind) => ({ id: kind, amount: BigInt(pools[kind]) })),
+        height,
+    );
+    const right = layOut(
+        payees.map(({ id, amount }) => ({ id, amount })),
+        height,
+    );
     return (
         <div class="flow" tabIndex={0} role="region" aria-label="Where the revenue goes">
             <svg viewBox={`0 0 ${WIDTH} ${height}`} role="img" aria-label={describe(revenue, pools)}>
@@ -33,16 +39,28 @@ export function Flow({ revenue, pools, payouts }: { revenue: string; pools: Pool
                     <Bar key={block.id} block={block} x={COLUMNS[0]} part="revenue" />
                 ))}
                 <Label x={COLUMNS[0] - 12} block={left[0]} end lines={["Revenue", `$${usdc(revenue)}`]} />
-                {ribbons(left, middle, PARTS.map((kind) => ({ from: "revenue", to: kind, amount: BigInt(pools[kind]) }))).map(({ path, to, key }) => (
+                {ribbons(
+                    left,
+                    middle,
+                    PARTS.map((kind) => ({ from: "revenue", to: kind, amount: BigInt(pools[kind]) })),
+                ).map(({ path, to, key }) => (
                     <path key={key} class={`ribbon part-${to}`} d={path(COLUMNS[0] + BAR, COLUMNS[1])} />
                 ))}
                 {middle.map((block) => (
                     <Fragment key={block.id}>
                         <Bar block={block} x={COLUMNS[1]} part={block.id} />
-                        <Label x={COLUMNS[1] + BAR + 10} block={block} lines={[PART_NAMES[block.id as PartKind], `$${usdc(block.amount)} · ${percent(block.amount, revenue)}`]} />
+                        <Label
+                            x={COLUMNS[1] + BAR + 10}
+                            block={block}
+                            lines={[PART_NAMES[block.id as PartKind], `$${usdc(block.amount)} · ${percent(block.amount, revenue)}`]}
+                        />
                     </Fragment>
                 ))}
-                {ribbons(middle, right, payees.flatMap(({ id, parts }) => parts.map(({ kind, amount }) => ({ from: kind, to: id, amount })))).map(({ path, from, key }) => (
+                {ribbons(
+                    middle,
+                    right,
+                    payees.flatMap(({ id, parts }) => parts.map(({ kind, amount }) => ({ from: kind, to: id, amount }))),
+                ).map(({ path, from, key }) => (
                     <path key={key} class={`ribbon part-${from}`} d={path(COLUMNS[1] + BAR, COLUMNS[2])} />
                 ))}
                 {right.map((block) => (

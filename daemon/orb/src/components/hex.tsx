@@ -36,7 +36,14 @@ export function Hex({ value, kind = "hash", whole = false, named = true }: Props
             )}
             <Copy value={value} />
             {outside && (
-                <a class="icon-link" href={outside} target="_blank" rel="noopener noreferrer" aria-label={`${short(value)} in the block explorer`} title="In the block explorer">
+                <a
+                    class="icon-link"
+                    href={outside}
+                    target="_blank"
+                    rel="noopener noreferrer"
+                    aria-label={`${short(value)} in the block explorer`}
+                    title="In the block explorer"
+                >
                     ↗
                 </a>
             )}
@@ -66,7 +73,14 @@ export function Copy({ value }: { value: string }) {
 /** The address of a thing at the configured block explorer; null without one, or when it is no web address. */
 export function explorerLink(kind: HexKind | "block", value: string): string | null {
     const base = index.value?.explorer;
-    const words: Partial<Record<HexKind | "block", string>> = { tx: "tx", block: "block", client: "address", bee: "address", account: "address", contract: "address" };
+    const words: Partial<Record<HexKind | "block", string>> = {
+        tx: "tx",
+        block: "block",
+        client: "address",
+        bee: "address",
+        account: "address",
+        contract: "address",
+    };
     const word = words[kind];
     if (!base || !word || !/^https?:\/\//.test(base)) return null;
     return `${base}/${word}/${encodeURIComponent(value)}`;

@@ -1,7 +1,15 @@
 import type { ComponentChildren } from "preact";
 
 /** The head of a page: what it is about, and its facts in one line. */
-export function PageHead({ kicker, title, children }: { kicker?: ComponentChildren; title: ComponentChildren; children?: ComponentChildren }) {
+export function PageHead({
+    kicker,
+    title,
+    children,
+}: {
+    kicker?: ComponentChildren;
+    title: ComponentChildren;
+    children?: ComponentChildren;
+}) {
     return (
         <header class="page-head">
             {kicker && <p class="kicker">{kicker}</p>}
@@ -12,7 +20,19 @@ export function PageHead({ kicker, title, children }: { kicker?: ComponentChildr
 }
 
 /** A part of a page. */
-export function Card({ title, note, actions, children, id }: { title?: ComponentChildren; note?: ComponentChildren; actions?: ComponentChildren; children: ComponentChildren; id?: string }) {
+export function Card({
+    title,
+    note,
+    actions,
+    children,
+    id,
+}: {
+    title?: ComponentChildren;
+    note?: ComponentChildren;
+    actions?: ComponentChildren;
+    children: ComponentChildren;
+    id?: string;
+}) {
     return (
         <section class="card" id={id}>
             {(title || actions) && (
@@ -46,7 +66,17 @@ export function Fact({ name, hint, children }: { name: string; hint?: ComponentC
 }
 
 /** A number that matters, large. */
-export function Stat({ name, children, under, link }: { name: string; children: ComponentChildren; under?: ComponentChildren; link?: string }) {
+export function Stat({
+    name,
+    children,
+    under,
+    link,
+}: {
+    name: string;
+    children: ComponentChildren;
+    under?: ComponentChildren;
+    link?: string;
+}) {
     const inner = (
         <>
             <span class="stat-name">{name}</span>
@@ -64,7 +94,15 @@ export function Stat({ name, children, under, link }: { name: string; children: 
 }
 
 /** Links between the parts of a page. */
-export function Tabs({ label, items, current }: { label: string; items: readonly { id: string; text: string; link: string }[]; current: string }) {
+export function Tabs({
+    label,
+    items,
+    current,
+}: {
+    label: string;
+    items: readonly { id: string; text: string; link: string }[];
+    current: string;
+}) {
     return (
         <nav class="tabs" aria-label={label}>
             {items.map(({ id, text, link }) => (

@@ -30,9 +30,21 @@ export function PathTree({ nodes, onChain }: { nodes: readonly PathNode[]; onCha
                 {nodes.map((node) => (
                     <g key={node.level}>
                         {node.sibling && node.siblingSide && (
-                            <Box x={MIDDLE + (node.siblingSide === "left" ? -ASIDE : ASIDE)} y={y(node.level)} kind="given" title={`${node.siblingSide} neighbour, given`} hash={node.sibling} />
+                            <Box
+                                x={MIDDLE + (node.siblingSide === "left" ? -ASIDE : ASIDE)}
+                                y={y(node.level)}
+                                kind="given"
+                                title={`${node.siblingSide} neighbour, given`}
+                                hash={node.sibling}
+                            />
                         )}
-                        <Box x={MIDDLE} y={y(node.level)} kind={node.level === 0 ? "leaf" : node === root ? "root" : "own"} title={caption(node, node === root)} hash={node.hash} />
+                        <Box
+                            x={MIDDLE}
+                            y={y(node.level)}
+                            kind={node.level === 0 ? "leaf" : node === root ? "root" : "own"}
+                            title={caption(node, node === root)}
+                            hash={node.hash}
+                        />
                     </g>
                 ))}
                 {onChain !== null && root && (

@@ -8,7 +8,15 @@ export function ReadTab({ call }: { call: ReadTabCall }) {
     return (
         <ol class="read-tab">
             <li>
-                Open the contract <Hex value={call.contract} whole named={false} /> {link && index.value?.explorer ? <a href={`${link}#readContract`} target="_blank" rel="noopener noreferrer">in the block explorer ↗</a> : "in a block explorer of its chain"}, and compare the address with one that you have from somebody you trust.
+                Open the contract <Hex value={call.contract} whole named={false} />{" "}
+                {link && index.value?.explorer ? (
+                    <a href={`${link}#readContract`} target="_blank" rel="noopener noreferrer">
+                        in the block explorer ↗
+                    </a>
+                ) : (
+                    "in a block explorer of its chain"
+                )}
+                , and compare the address with one that you have from somebody you trust.
             </li>
             <li>
                 Choose <b>Contract</b>, <b>Read Contract</b>, <b>{call.function}</b>.

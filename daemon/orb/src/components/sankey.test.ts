@@ -2,7 +2,14 @@ import { expect, test } from "vitest";
 import { layOut, ribbon } from "./sankey";
 
 test("blocks stand in order, to scale, and do not overlap", () => {
-    const blocks = layOut([{ id: "a", amount: 93n }, { id: "b", amount: 7n }, { id: "c", amount: 0n }], 300);
+    const blocks = layOut(
+        [
+            { id: "a", amount: 93n },
+            { id: "b", amount: 7n },
+            { id: "c", amount: 0n },
+        ],
+        300,
+    );
     expect(blocks.map(({ id }) => id)).toEqual(["a", "b", "c"]);
     const [a, b, c] = blocks;
     expect(a!.height / b!.height).toBeCloseTo(93 / 7, 2);

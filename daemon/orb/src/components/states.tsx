@@ -4,7 +4,17 @@ import type { Load } from "../data/load";
 import type { Tone } from "./badge";
 
 /** Says something instead of, or above, what a page shows. */
-export function Notice({ tone, title, children, alert = false }: { tone: Tone; title: string; children?: ComponentChildren; alert?: boolean }) {
+export function Notice({
+    tone,
+    title,
+    children,
+    alert = false,
+}: {
+    tone: Tone;
+    title: string;
+    children?: ComponentChildren;
+    alert?: boolean;
+}) {
     return (
         <div class={`notice tone-${tone}`} role={alert ? "alert" : undefined}>
             <strong>{title}</strong>
@@ -48,7 +58,17 @@ export function Failed({ failure, missing }: { failure: Failure; missing?: strin
 }
 
 /** Shows what was loaded, or where the loading stands. */
-export function Loaded<T>({ load, lines = 3, missing, children }: { load: Load<T>; lines?: number; missing?: string; children: (value: T) => ComponentChildren }) {
+export function Loaded<T>({
+    load,
+    lines = 3,
+    missing,
+    children,
+}: {
+    load: Load<T>;
+    lines?: number;
+    missing?: string;
+    children: (value: T) => ComponentChildren;
+}) {
     if (load.state === "loading") return <Skeleton lines={lines} />;
     if (load.state === "failed") return <Failed failure={load.failure} missing={missing} />;
     return (

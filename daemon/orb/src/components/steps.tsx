@@ -18,7 +18,11 @@ export interface Run {
 }
 
 /** Runs `start` when `key` says so; a null key waits. A run that is not wanted any more is ended. */
-export function useRun(key: string | null, plan: readonly PlannedStep[], start: (signal: AbortSignal) => AsyncGenerator<Step | Update>): Run {
+export function useRun(
+    key: string | null,
+    plan: readonly PlannedStep[],
+    start: (signal: AbortSignal) => AsyncGenerator<Step | Update>,
+): Run {
     const fresh = useMemo<Run>(() => ({ steps: plan, progress: null, done: false, failure: null }), [plan]);
     const [run, setRun] = useState<Run>(fresh);
     useEffect(() => {
@@ -31,7 +35,11 @@ export function useRun(key: string | null, plan: readonly PlannedStep[], start: 
     return run;
 }
 
-async function follow(updates: AsyncGenerator<Step | Update>, signal: AbortSignal, setRun: (change: (run: Run) => Run) => void): Promise<void> {
+async function follow(
+    updates: AsyncGenerator<Step | Update>,
+    signal: AbortSignal,
+    setRun: (change: (run: Run) => Run) => void,
+): Promise<void> {
     try {
         for await (const update of updates) {
             if (signal.aborted) return;
@@ -68,10 +76,14 @@ export function Verdict({ run, what }: { run: Run; what: string }) {
     if (!run.done) return null;
     if (unknown.length > 0) {
         return (
-            <Notice tone="wait" title={`${run.steps.length - unknown.length} of ${run.steps.length} steps hold; the others could not be checked`}>
+            <Notice
+                tone="wait"
+                title={`${run.steps.length - unknown.length} of ${run.steps.length} steps hold; the others could not be checked`}
+            >
                 {rpc.value === null ? (
                     <>
-                        Without a node of the chain only the arithmetic can be checked. <a href={href("settings")}>Name a node</a> that you trust.
+                        Without a node of the chain only the arithmetic can be checked. <a href={href("settings")}>Name a node</a> that you
+                        trust.
                     </>
                 ) : (
                     <>
@@ -99,7 +111,12 @@ export function Steps({ run }: { run: Run }) {
     );
 }
 
-const MARKS = { pass: "M3.5 8.5 6.5 11.5 12.5 4.5", fail: "M4 4l8 8M12 4l-8 8", unknown: "M6 6a2 2 0 1 1 2.6 1.9c-.4.1-.6.5-.6.9v.4M8 11.8v.2", waiting: "M8 4v4l2.5 1.5" } as const;
+const MARKS = {
+    pass: "M3.5 8.5 6.5 11.5 12.5 4.5",
+    fail: "M4 4l8 8M12 4l-8 8",
+    unknown: "M6 6a2 2 0 1 1 2.6 1.9c-.4.1-.6.5-.6.9v.4M8 11.8v.2",
+    waiting: "M8 4v4l2.5 1.5",
+} as const;
 const WORDS = { pass: "holds", fail: "fails", unknown: "not known", waiting: "waits" } as const;
 
 function StepLine({ step }: { step: Shown }) {

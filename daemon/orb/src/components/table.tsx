@@ -82,9 +82,18 @@ export function LongTable<T>({ label, columns, count, row, onSeen }: LongProps<T
     const end = whole ? count : Math.min(count, Math.ceil((top + height) / ROW_PIXELS) + ROWS_BEYOND);
     useEffect(() => onSeen?.(first, end), [first, end, count]);
     const grid = columns.map((column) => `minmax(0, ${column.share ?? 1}fr)`).join(" ");
-    const narrow = columns.filter((column) => !column.wide).map((column) => `minmax(0, ${column.share ?? 1}fr)`).join(" ");
+    const narrow = columns
+        .filter((column) => !column.wide)
+        .map((column) => `minmax(0, ${column.share ?? 1}fr)`)
+        .join(" ");
     return (
-        <div class="long" role="table" aria-label={label} aria-rowcount={count + 1} style={{ "--columns": grid, "--columns-narrow": narrow }}>
+        <div
+            class="long"
+            role="table"
+            aria-label={label}
+            aria-rowcount={count + 1}
+            style={{ "--columns": grid, "--columns-narrow": narrow }}
+        >
             <div class="long-row long-head" role="row" aria-rowindex={1}>
                 {columns.map((column) => (
                     <span key={column.name} role="columnheader" class={classes(column)}>
@@ -92,7 +101,14 @@ export function LongTable<T>({ label, columns, count, row, onSeen }: LongProps<T
                     </span>
                 ))}
             </div>
-            <div class="long-body" role="rowgroup" ref={frame} tabIndex={0} aria-label={`${label}, rows`} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
+            <div
+                class="long-body"
+                role="rowgroup"
+                ref={frame}
+                tabIndex={0}
+                aria-label={`${label}, rows`}
+                onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+            >
                 <div role="presentation" style={{ height: `${first * ROW_PIXELS}px` }} />
                 {Array.from({ length: end - first }, (_, offset) => {
                     const position = first + offset;

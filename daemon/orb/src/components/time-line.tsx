@@ -1,4 +1,5 @@
 import type { Event, Job } from "../api/types";
+import { index } from "../data/site";
 import { duration, utc } from "../format/time";
 
 interface Stop {
@@ -36,16 +37,35 @@ function stopsOf(job: Job, events: readonly Event[]): Stop[] {
     const started = job.started_at ?? null;
     const done = job.completed_at ?? null;
     const reached = { pending: 0, failed: 0, claimed: 1, processing: 2, completed: 3, dead: 3, cancelled: 3, expired: 3 }[job.status];
-    const state = (step: number): Stop["state"] => (step < reached || (step === reached && job.status === "completed") ? "done" : step === reached ? "now" : "next");
-    const progress = typeof job.progress_bps === "number" ? `${job.stage ?? "works"} ${Math.floor(job.progress_bps / 100)} %` : (job.stage ?? undefined);
+    const state = (step: number): Stop["state"] =>
+        step < reached || (step === reached && job.status === "completed") ? "done" : step === reached ? "now" : "next";
+    const progress =
+        typeof job.progress_bps === "number" ? `${job.stage ?? "works"} ${Math.floor(job.progress_bps / 100)} %` : (job.stage ?? undefined);
     const begin: Stop[] = [
         { name: "Submitted", at: job.submitted_at, state: "done" },
-        { name: "Claimed", at: claimed, state: reached === 0 ? "now" : state(1), more: job.attempts > 1 ? `attempt ${job.attempts}` : undefined },
+        {
+            name: "Claimed",
+            at: claimed,
+            state: reached === 0 ? "now" : state(1),
+            more: job.attempts > 1 ? `attempt ${job.attempts}` : undefined,
+        },
         { name: "Processing", at: started, state: state(2), more: job.status === "processing" ? progress : undefined },
     ];
     if (ENDS.includes(job.status)) {
-        return [...begin.filter(({ at }) => at !== null), { name: job.status[0]?.toUpperCase() + job.status.slice(1), at: last(new RegExp(`^job\\.${job.status}$`)), state: "bad", more: "nothing is charged" }];
+        return [
+            ...begin.filter(({ at }) => at !== null),
+            {
+                name: job.status[0]?.toUpperCase() + job.status.slice(1),
+                at: last(new RegExp(`^job\\.${job.status}$`)),
+                state: "bad",
+                more: "nothing is charged",
+            },
+        ];
     }
-    const settled = last(/^epoch\.(settled|included)$/);
-    return [...begin, { name: "Completed", at: done, state: state(3) }, { name: "Settled", at: settled, state: job.settled_in ? "done" : "next", more: job.settled_in ?? undefined }];
+    const settled = index.value?.epochs.find(({ epoch_id }) => epoch_id === job.settled_in)?.settled_at ?? null;
+    return [
+        ...begin,
+        { name: "Completed", at: done, state: state(3) },
+        { name: "Settled", at: settled, state: settled ? "done" : "next", more: job.settled_in ?? undefined },
+    ];
 }

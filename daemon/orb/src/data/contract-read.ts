@@ -12,7 +12,12 @@ export interface Compared {
 export async function compare(node: string, escrow: string, shown: IndexContract, signal: AbortSignal): Promise<Compared> {
     const contract = new Escrow(new Rpc(node, { signal }), escrow as Hex);
     try {
-        const [owner, guardian, settlers, threshold] = await Promise.all([contract.number("owner()"), contract.number("guardian()"), contract.settlers(), contract.number("threshold()")]);
+        const [owner, guardian, settlers, threshold] = await Promise.all([
+            contract.number("owner()"),
+            contract.number("guardian()"),
+            contract.settlers(),
+            contract.number("threshold()"),
+        ]);
         const differences = [
             differ("owner", shown.owner, address(owner)),
             differ("guardian", shown.guardian, address(guardian)),

@@ -41,15 +41,21 @@ async function findJob(signal: AbortSignal, id: string, site: Index): Promise<Hi
 
 async function findEpoch(signal: AbortSignal, id: string, number: string, site: Index): Promise<Hit[]> {
     const settled = site.epochs.some(({ epoch }) => epoch === number);
-    return settled || (site.live && (await there(queen.epoch(signal, id)))) ? [{ link: href("epoch", number), what: id, where: "epoch" }] : [];
+    return settled || (site.live && (await there(queen.epoch(signal, id))))
+        ? [{ link: href("epoch", number), what: id, where: "epoch" }]
+        : [];
 }
 
 async function findAddress(signal: AbortSignal, address: string, site: Index): Promise<Hit[]> {
     if (address === site.escrow.toLowerCase()) return [{ link: href("contract"), what: "The escrow", where: "contract" }];
-    const [bee, account] = await Promise.all([site.live && there(queen.worker(signal, address)), accountFile(signal, address).catch(missing)]);
+    const [bee, account] = await Promise.all([
+        site.live && there(queen.worker(signal, address)),
+        accountFile(signal, address).catch(missing),
+    ]);
     const hits: Hit[] = [];
     if (bee || account?.work.length) hits.push({ link: href("bee", address), what: address, where: "bee" });
-    if (account && (account.lines.length > 0 || hits.length === 0)) hits.push({ link: href("client", address), what: address, where: "account in the escrow" });
+    if (account && (account.lines.length > 0 || hits.length === 0))
+        hits.push({ link: href("client", address), what: address, where: "account in the escrow" });
     return hits;
 }
 

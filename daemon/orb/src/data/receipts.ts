@@ -29,7 +29,10 @@ async function fromBundles(signal: AbortSignal, id: string, epoch: string | null
     const job = parseJob(id);
     if (!job) return null;
     const all = index.value?.epochs ?? [];
-    const asked = epoch === null ? all.filter((one) => BigInt(one.epoch) >= job.epoch && one.bundle_state !== "missing").reverse() : all.filter((one) => one.epoch === epoch);
+    const asked =
+        epoch === null
+            ? all.filter((one) => BigInt(one.epoch) >= job.epoch && one.bundle_state !== "missing").reverse()
+            : all.filter((one) => one.epoch === epoch);
     const standing = asked.filter(({ status }) => status !== "void");
     const voided = asked.filter(({ status }) => status === "void");
     for (const { epoch: number } of [...standing, ...voided]) {

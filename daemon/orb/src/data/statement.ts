@@ -37,7 +37,19 @@ export function statement(lines: readonly AccountLine[]): StatementLine[] {
 
 /** The same for a spreadsheet: six decimals, times in ISO 8601. */
 export function statementCsv(account: AccountFile): string {
-    const head = ["time", "kind", "epoch", "epoch_status", "moves_usdc", "balance_usdc", "amount_usdc", "other", "effective_at", "block", "transaction"];
+    const head = [
+        "time",
+        "kind",
+        "epoch",
+        "epoch_status",
+        "moves_usdc",
+        "balance_usdc",
+        "amount_usdc",
+        "other",
+        "effective_at",
+        "block",
+        "transaction",
+    ];
     const rows = statement(account.lines).map(({ line, moves, balance }) => [
         iso(line.at),
         line.kind,

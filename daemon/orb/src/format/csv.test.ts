@@ -11,7 +11,5 @@ test("cells with commas, quotes and line ends are quoted", () => {
 
 test("no cell is a formula, and numbers stay numbers", () => {
     const hostile = '=HYPERLINK("http://x","y")';
-    expect(csv([[hostile, "-0.000001", "+1", "@x", "-1+2"]])).toBe(
-        '"\'=HYPERLINK(""http://x"",""y"")",-0.000001,\'+1,\'@x,\'-1+2\r\n',
-    );
+    expect(csv([[hostile, "-0.000001", "+1", "@x", "-1+2"]])).toBe('"\'=HYPERLINK(""http://x"",""y"")",-0.000001,\'+1,\'@x,\'-1+2\r\n');
 });

@@ -11,6 +11,8 @@ export function energy(millijoules: string | bigint | null | undefined): string 
 }
 
 function decimal(amount: bigint, one: bigint, digits: number): string {
-    const fraction = String(amount % one).padStart(digits, "0").replace(/0+$/, "");
+    const fraction = String(amount % one)
+        .padStart(digits, "0")
+        .replace(/0+$/, "");
     return fraction === "" ? String(amount / one) : `${amount / one}.${fraction}`;
 }

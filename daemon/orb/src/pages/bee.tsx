@@ -46,11 +46,19 @@ export function Bee({ id }: { id: string }) {
             )}
             <Card title="What it earned" note="By epoch, from the bundles: work by fees, readiness by seconds.">
                 <Loaded load={account} missing="No settled epoch names it yet">
-                    {({ work }) => (work.length === 0 ? <Empty title="No settled epoch names it yet" /> : <Table label="Earnings by epoch" columns={WORK_COLUMNS} rows={[...work].reverse()} id={({ epoch }) => epoch} />)}
+                    {({ work }) =>
+                        work.length === 0 ? (
+                            <Empty title="No settled epoch names it yet" />
+                        ) : (
+                            <Table label="Earnings by epoch" columns={WORK_COLUMNS} rows={[...work].reverse()} id={({ epoch }) => epoch} />
+                        )
+                    }
                 </Loaded>
             </Card>
             <Card title="Canary record" note="Canary jobs have known answers: they show whether a bee really computes.">
-                <Empty title="None yet">No canary job was given to this bee. Until there are some, its executions are its word, signed.</Empty>
+                <Empty title="None yet">
+                    No canary job was given to this bee. Until there are some, its executions are its word, signed.
+                </Empty>
             </Card>
         </>
     );
@@ -72,9 +80,19 @@ function Now({ bee }: { bee: Worker }) {
             <div class="stats">
                 <Stat name="Jobs done">{group(bee.jobs_completed)}</Stat>
                 <Stat name="Ready this epoch">{duration(bee.ready_seconds)}</Stat>
-                <Stat name="Heard">{bee.last_heartbeat === "0" ? <span class="unknown">never</span> : <Age at={bee.last_heartbeat} />}</Stat>
+                <Stat name="Heard">
+                    {bee.last_heartbeat === "0" ? <span class="unknown">never</span> : <Age at={bee.last_heartbeat} />}
+                </Stat>
                 <Stat name="Works on">
-                    {bee.current_jobs.length === 0 ? <span class="unknown">nothing</span> : bee.current_jobs.map((job) => <a key={job} href={href("job", job)}>{job}</a>)}
+                    {bee.current_jobs.length === 0 ? (
+                        <span class="unknown">nothing</span>
+                    ) : (
+                        bee.current_jobs.map((job) => (
+                            <a key={job} href={href("job", job)}>
+                                {job}
+                            </a>
+                        ))
+                    )}
                 </Stat>
             </div>
             <Card title="The device">
@@ -87,7 +105,9 @@ function Now({ bee }: { bee: Worker }) {
                             <div key={engine}>{engine}</div>
                         ))}
                     </Fact>
-                    <Fact name="Paid to">{bee.payee ? <Hex value={bee.payee} kind="account" /> : <span class="unknown">not approved yet</span>}</Fact>
+                    <Fact name="Paid to">
+                        {bee.payee ? <Hex value={bee.payee} kind="account" /> : <span class="unknown">not approved yet</span>}
+                    </Fact>
                     <Fact name="Registered">
                         <Moment at={bee.registered_at} />
                     </Fact>
@@ -109,10 +129,32 @@ const WORK_COLUMNS: readonly Column<AccountWork>[] = [
 function Charts({ samples }: { samples: readonly Sample[] }) {
     const x = useMemo(() => samples.map(({ at }) => Number(at)), [samples]);
     const charts: readonly { title: string; unit: string; range?: readonly [number, number]; series: Series }[] = [
-        { title: "Utilisation", unit: "%", range: [0, 100], series: { name: "Utilisation", tone: "honey", values: samples.map((sample) => sample.utilisation_percent) } },
+        {
+            title: "Utilisation",
+            unit: "%",
+            range: [0, 100],
+            series: { name: "Utilisation", tone: "honey", values: samples.map((sample) => sample.utilisation_percent) },
+        },
         { title: "Memory", unit: "MiB", series: { name: "Memory", tone: "blue", values: samples.map((sample) => sample.memory_used_mib) } },
-        { title: "Temperature", unit: "°C", range: [20, 100], series: { name: "Temperature", tone: "red", values: samples.map((sample) => sample.temperature_celsius) } },
-        { title: "Power", unit: "W", series: { name: "Power", tone: "green", values: samples.map((sample) => (sample.power_milliwatts === null || sample.power_milliwatts === undefined ? null : Number(sample.power_milliwatts) / 1000)) } },
+        {
+            title: "Temperature",
+            unit: "°C",
+            range: [20, 100],
+            series: { name: "Temperature", tone: "red", values: samples.map((sample) => sample.temperature_celsius) },
+        },
+        {
+            title: "Power",
+            unit: "W",
+            series: {
+                name: "Power",
+                tone: "green",
+                values: samples.map((sample) =>
+                    sample.power_milliwatts === null || sample.power_milliwatts === undefined
+                        ? null
+                        : Number(sample.power_milliwatts) / 1000,
+                ),
+            },
+        },
     ];
     return (
         <div class="grid">

@@ -21,7 +21,11 @@ const COLUMNS: readonly Column<Worker>[] = [
     { name: "Key", show: (bee) => <Hex value={bee.worker} kind="bee" />, wide: true, share: 1.2 },
     { name: "Jobs", show: (bee) => group(bee.jobs_completed), number: true, share: 0.6 },
     { name: "Ready", show: (bee) => duration(bee.ready_seconds), number: true, wide: true },
-    { name: "Heard", show: (bee) => (bee.last_heartbeat === "0" ? <span class="unknown">never</span> : <Age at={bee.last_heartbeat} />), number: true },
+    {
+        name: "Heard",
+        show: (bee) => (bee.last_heartbeat === "0" ? <span class="unknown">never</span> : <Age at={bee.last_heartbeat} />),
+        number: true,
+    },
 ];
 
 export function Bees() {
@@ -31,11 +35,19 @@ export function Bees() {
     return (
         <>
             <PageHead title="Bees">
-                <p class="lede">Each bee is a device that works for the queen. It earns for jobs, and for the seconds in which it stood ready.</p>
+                <p class="lede">
+                    Each bee is a device that works for the queen. It earns for jobs, and for the seconds in which it stood ready.
+                </p>
             </PageHead>
             <Card>
                 <Loaded load={load} lines={6}>
-                    {(bees) => (bees.length === 0 ? <Empty title="No bee has registered">Start one with swarmd bee, then approve it with swarm bee approve.</Empty> : <LongTable label="Bees" columns={COLUMNS} count={bees.length} row={(at) => bees[at]} />)}
+                    {(bees) =>
+                        bees.length === 0 ? (
+                            <Empty title="No bee has registered">Start one with swarmd bee, then approve it with swarm bee approve.</Empty>
+                        ) : (
+                            <LongTable label="Bees" columns={COLUMNS} count={bees.length} row={(at) => bees[at]} />
+                        )
+                    }
                 </Loaded>
             </Card>
         </>

@@ -10,6 +10,7 @@ import { LongTable, type Column } from "../components/table";
 import { Moment } from "../components/time";
 import { accountFile } from "../data/bundle";
 import { useBeat } from "../data/live";
+import { download } from "../data/download";
 import { useLoad } from "../data/load";
 import { index, live } from "../data/site";
 import { statement, statementCsv, type StatementLine } from "../data/statement";
@@ -41,7 +42,10 @@ export function Client({ id }: { id: string }) {
                 actions={
                     file.state === "ready" && (
                         <>
-                            <button type="button" onClick={() => download(file.value)}>
+                            <button
+                                type="button"
+                                onClick={() => download(`statement-${address}.csv`, "text/csv;charset=utf-8", statementCsv(file.value))}
+                            >
                                 CSV
                             </button>
                             <button type="button" onClick={() => print()}>
@@ -57,7 +61,14 @@ export function Client({ id }: { id: string }) {
             </Card>
             {live.value && (
                 <Card title="Its jobs">
-                    <Paged<Job> label="Jobs of the client" columns={JOB_COLUMNS} about={address} beat={beat} load={(signal, after) => queen.jobs(signal, { client: address, after })} empty="It ordered no job" />
+                    <Paged<Job>
+                        label="Jobs of the client"
+                        columns={JOB_COLUMNS}
+                        about={address}
+                        beat={beat}
+                        load={(signal, after) => queen.jobs(signal, { client: address, after })}
+                        empty="It ordered no job"
+                    />
                 </Card>
             )}
         </>
@@ -80,7 +91,10 @@ function Balances({ balance }: { balance: Balance }) {
                 <Money amount={balance.unsettled} unit={false} />
             </Stat>
             <Stat name="Cap this epoch" under="used of the most it may spend">
-                <Money amount={balance.cap_used} unit={false} /> <small>of <Money amount={balance.cap} unit={false} /></small>
+                <Money amount={balance.cap_used} unit={false} />{" "}
+                <small>
+                    of <Money amount={balance.cap} unit={false} />
+                </small>
             </Stat>
         </div>
     );
@@ -110,8 +124,7 @@ const COLUMNS: readonly Column<StatementLine>[] = [
                         {" "}
                         in <a href={href("epoch", epochNumber(line.epoch))}>{line.epoch}</a>
                     </>
-                )}
-                {" "}
+                )}{" "}
                 {line.status && line.status !== "finalized" && <Badge state={line.status} />}
             </>
         ),
@@ -119,7 +132,22 @@ const COLUMNS: readonly Column<StatementLine>[] = [
     },
     { name: "Other side", show: ({ line }) => (line.other ? <Hex value={line.other} kind="account" /> : ""), wide: true, share: 1.2 },
     { name: "Transaction", show: ({ line }) => <Hex value={line.transaction} kind="tx" />, wide: true, share: 1.2 },
-    { name: "Amount", show: ({ line, moves }) => (moves === null ? (line.amount ? <span class="faint"><Money amount={line.amount} exact unit={false} /></span> : "") : <Money amount={moves} exact unit={false} />), number: true },
+    {
+        name: "Amount",
+        show: ({ line, moves }) =>
+            moves === null ? (
+                line.amount ? (
+                    <span class="faint">
+                        <Money amount={line.amount} exact unit={false} />
+                    </span>
+                ) : (
+                    ""
+                )
+            ) : (
+                <Money amount={moves} exact unit={false} />
+            ),
+        number: true,
+    },
     { name: "Balance", show: ({ balance }) => <Money amount={balance} exact unit={false} />, number: true },
 ];
 
@@ -129,18 +157,10 @@ function Statement({ account }: { account: AccountFile }) {
     return (
         <>
             <p class="print-only">
-                Account {account.account}, escrow {index.value?.escrow} on chain {index.value?.chain_id}, as of block {index.value?.block.number} ({utc(index.value?.block.time ?? 0)} UTC)
+                Account {account.account}, escrow {index.value?.escrow} on chain {index.value?.chain_id}, as of block{" "}
+                {index.value?.block.number} ({utc(index.value?.block.time ?? 0)} UTC)
             </p>
             <LongTable label="Statement" columns={COLUMNS} count={lines.length} row={(at) => lines[at]} />
         </>
     );
-}
-
-function download(account: AccountFile): void {
-    const url = URL.createObjectURL(new Blob([statementCsv(account)], { type: "text/csv;charset=utf-8" }));
-    const link = document.createElement("a");
-    link.href = url;
-    link.download = `statement-${account.account}.csv`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

@@ -40,7 +40,10 @@ export function Contract() {
                 <Stat name="It owes" under="to all clients and payees">
                     <Money amount={contract.liabilities} unit={false} />
                 </Stat>
-                <Stat name={sound.solvent ? "To spare" : "It lacks"} under={sound.solvent ? "sent to it by mistake, or rounding" : "this must never be"}>
+                <Stat
+                    name={sound.solvent ? "To spare" : "It lacks"}
+                    under={sound.solvent ? "sent to it by mistake, or rounding" : "this must never be"}
+                >
                     <Money amount={sound.solvent ? sound.spare : sound.missing} unit={false} />
                 </Stat>
                 <Stat name="Epochs settled" link={href("epochs")}>
@@ -49,7 +52,10 @@ export function Contract() {
             </div>
             <ChainSays contract={contract} escrow={site.escrow} />
             <div class="columns">
-                <Card title="Who may do what" note="Nothing here can move a client's money except a signed seal, within the client's own cap.">
+                <Card
+                    title="Who may do what"
+                    note="Nothing here can move a client's money except a signed seal, within the client's own cap."
+                >
                     <Facts>
                         <Fact name="Owner" hint="Schedules new roles; they count after the role delay. Nothing else.">
                             <Hex value={contract.owner} kind="account" />
@@ -69,7 +75,11 @@ export function Contract() {
                         </Fact>
                     </Facts>
                     <h3>Changes on their way</h3>
-                    {contract.pending.length === 0 ? <Empty title="None">Who holds which role stays as it is.</Empty> : contract.pending.map((change) => <Pending key={change.role} change={change} />)}
+                    {contract.pending.length === 0 ? (
+                        <Empty title="None">Who holds which role stays as it is.</Empty>
+                    ) : (
+                        contract.pending.map((change) => <Pending key={change.role} change={change} />)
+                    )}
                 </Card>
                 <Card title="Its limits" note="Fixed at deployment: nobody can change them.">
                     <Facts>
@@ -79,7 +89,10 @@ export function Contract() {
                         <Fact name="Exit delay" hint="From asking for a withdrawal to taking it. Longer than the window.">
                             {duration(contract.exit_delay)}
                         </Fact>
-                        <Fact name="Role delay" hint="From scheduling a new role to applying it. Longer than the exit: clients can leave before it counts.">
+                        <Fact
+                            name="Role delay"
+                            hint="From scheduling a new role to applying it. Longer than the exit: clients can leave before it counts."
+                        >
                             {duration(contract.role_delay)}
                         </Fact>
                         <Fact name="Settlement timeout" hint="If no epoch becomes final for so long, clients leave at once.">
@@ -100,7 +113,15 @@ export function Contract() {
                 </Card>
             </div>
             <p class="note">
-                As of block {block ? <a href={block} target="_blank" rel="noopener noreferrer">{group(site.block.number)} ↗</a> : group(site.block.number)}, <Moment at={site.block.time} age={false} /> UTC.
+                As of block{" "}
+                {block ? (
+                    <a href={block} target="_blank" rel="noopener noreferrer">
+                        {group(site.block.number)} ↗
+                    </a>
+                ) : (
+                    group(site.block.number)
+                )}
+                , <Moment at={site.block.time} age={false} /> UTC.
             </p>
         </>
     );
@@ -110,7 +131,9 @@ function Pending({ change }: { change: PendingChange }) {
     return (
         <Notice tone="wait" title={`New ${change.role}`}>
             {change.account && <Hex value={change.account} kind="account" />}
-            {change.settlers?.map((settler) => <Hex key={settler} value={settler} kind="account" />)}
+            {change.settlers?.map((settler) => (
+                <Hex key={settler} value={settler} kind="account" />
+            ))}
             {change.threshold && <span> {change.threshold} must sign.</span>}
             <p>
                 May be applied from <Moment at={change.applies_at} />, and no more after <Moment at={change.lapses_at} />.

@@ -31,11 +31,17 @@ export function EpochBundle({ epoch }: { epoch: IndexEpoch }) {
     return (
         <>
             {epoch.bundle_state !== "complete" && epoch.bundle_state !== "unchecked" && (
-                <Notice tone="bad" title={`The bundle is ${epoch.bundle_state === "differs" ? "not the one that was settled" : epoch.bundle_state}`}>
+                <Notice
+                    tone="bad"
+                    title={`The bundle is ${epoch.bundle_state === "differs" ? "not the one that was settled" : epoch.bundle_state}`}
+                >
                     {epoch.bundle_detail} The guardian must void an epoch whose bundle cannot be fetched and recomputed.
                 </Notice>
             )}
-            <Card title="The bundle" note="Everything that is needed to recompute root, charges and payouts. JSON in its one canonical spelling (RFC 8785).">
+            <Card
+                title="The bundle"
+                note="Everything that is needed to recompute root, charges and payouts. JSON in its one canonical spelling (RFC 8785)."
+            >
                 <Facts>
                     <Fact name="State here">
                         <Badge state={epoch.bundle_state} />
@@ -53,7 +59,9 @@ export function EpochBundle({ epoch }: { epoch: IndexEpoch }) {
             </Card>
             <Card title="Its files">
                 <Loaded load={summary} missing="The bundle is not here">
-                    {({ files }) => <Table label="Files of the bundle" columns={columns} rows={list(epoch, files)} id={({ name }) => name} />}
+                    {({ files }) => (
+                        <Table label="Files of the bundle" columns={columns} rows={list(epoch, files)} id={({ name }) => name} />
+                    )}
                 </Loaded>
             </Card>
         </>

@@ -16,7 +16,8 @@ export function EpochMoney({ epoch }: { epoch: IndexEpoch }) {
     const payouts = useLoad(epoch.epoch, (signal) => bundle.payouts(signal, epoch.epoch));
     const agents = useLoad(epoch.epoch, (signal) => bundle.agents(signal, epoch.epoch));
     const summary = epoch.summary;
-    if (epoch.charged === "0") return <Empty title="No money moved">An epoch without receipts is sealed too: it keeps the chain of seals whole.</Empty>;
+    if (epoch.charged === "0")
+        return <Empty title="No money moved">An epoch without receipts is sealed too: it keeps the chain of seals whole.</Empty>;
     return (
         <>
             <Card title="Where every dollar goes" note="To scale, from what clients paid to who is credited.">
@@ -25,7 +26,9 @@ export function EpochMoney({ epoch }: { epoch: IndexEpoch }) {
                         {(lines) => <Flow revenue={epoch.charged} pools={summary.pools} payouts={lines} />}
                     </Loaded>
                 ) : (
-                    <Empty title="The bundle is not here">What each amount consists of is in the bundle. The amounts themselves are on the chain, below.</Empty>
+                    <Empty title="The bundle is not here">
+                        What each amount consists of is in the bundle. The amounts themselves are on the chain, below.
+                    </Empty>
                 )}
             </Card>
             {summary && <Rule revenue={epoch.charged} pools={summary.pools} rates={summary.rates} />}
@@ -38,13 +41,21 @@ export function EpochMoney({ epoch }: { epoch: IndexEpoch }) {
                                 <LongTable label="Charges" columns={CHARGES} count={charges.length} row={(at) => charges[at]} />
                             </Card>
                             <Card title={`${group(credits.length)} ${credits.length === 1 ? "payee" : "payees"} credited`}>
-                                <LongTable label="Credits" columns={creditColumns(payouts.state === "ready" ? payouts.value : [])} count={credits.length} row={(at) => credits[at]} />
+                                <LongTable
+                                    label="Credits"
+                                    columns={creditColumns(payouts.state === "ready" ? payouts.value : [])}
+                                    count={credits.length}
+                                    row={(at) => credits[at]}
+                                />
                             </Card>
                         </div>
                     </>
                 )}
             </Loaded>
-            <Card title="Workers" note="Work is shared by the fees of each worker's receipts, readiness by the seconds it was ready. What a division leaves over goes, one µUSDC each, to the largest remainders.">
+            <Card
+                title="Workers"
+                note="Work is shared by the fees of each worker's receipts, readiness by the seconds it was ready. What a division leaves over goes, one µUSDC each, to the largest remainders."
+            >
                 <Loaded load={agents} missing="agents.json is not here">
                     {(lines) => <LongTable label="Workers" columns={AGENTS} count={lines.length} row={(at) => lines[at]} />}
                 </Loaded>
@@ -61,7 +72,7 @@ const CHARGES: readonly Column<Amount>[] = [
 const AGENTS: readonly Column<Agent>[] = [
     { name: "Worker", show: ({ worker }) => <Hex value={worker} kind="bee" />, share: 1.3 },
     { name: "Paid to", show: ({ payee }) => <Hex value={payee} kind="account" />, wide: true, share: 1.3 },
-    { name: "Jobs", show: ({ receipts }) => group(receipts), number: true, share: 0.5 },
+    { name: "Jobs", show: ({ receipts }) => group(receipts), number: true, wide: true, share: 0.5 },
     { name: "Ready", show: ({ readySeconds }) => duration(readySeconds), number: true, wide: true },
     { name: "Work", show: ({ work }) => <Money amount={work} exact unit={false} />, number: true },
     { name: "Readiness", show: ({ readiness }) => <Money amount={readiness} exact unit={false} />, number: true },
@@ -92,7 +103,10 @@ function Rule({ revenue, pools, rates }: { revenue: string; pools: Pools; rates:
     ];
     const total = sum(lines.map(({ amount }) => amount));
     return (
-        <Card title="The rule" note="In µUSDC, each division rounded down. Fees come off the top; the rest is split into work and readiness, and what rounding leaves stays in the last line.">
+        <Card
+            title="The rule"
+            note="In µUSDC, each division rounded down. Fees come off the top; the rest is split into work and readiness, and what rounding leaves stays in the last line."
+        >
             <div class="table-frame" tabIndex={0} role="region" aria-label="The rule">
                 <table class="rule">
                     <tbody>
@@ -111,7 +125,9 @@ function Rule({ revenue, pools, rates }: { revenue: string; pools: Pools; rates:
                     <tfoot>
                         <tr>
                             <th scope="row">Revenue</th>
-                            <td class="how">{total === g ? "the lines add up to it" : `the lines add up to ${group(total)}: this is wrong`}</td>
+                            <td class="how">
+                                {total === g ? "the lines add up to it" : `the lines add up to ${group(total)}: this is wrong`}
+                            </td>
                             <td class="num">{group(g)}</td>
                             <td class="num faint">100 %</td>
                             <td class="num">

@@ -29,7 +29,10 @@ export function OpenEpoch({ epoch }: { epoch: Epoch }) {
                 </span>
                 <Money amount={epoch.total_revenue} />
             </PageHead>
-            <Notice tone={epoch.status === "active" ? "busy" : "wait"} title={epoch.status === "active" ? "Still open" : "On its way to the chain"}>
+            <Notice
+                tone={epoch.status === "active" ? "busy" : "wait"}
+                title={epoch.status === "active" ? "Still open" : "On its way to the chain"}
+            >
                 {WHERE[epoch.status]} {epoch.note}
             </Notice>
             <Card title="What the queen says">
@@ -55,7 +58,13 @@ export function OpenEpoch({ epoch }: { epoch: Epoch }) {
                 </Facts>
             </Card>
             <Card title="Its jobs so far">
-                <Paged<Job> label="Jobs of the epoch" columns={JOB_COLUMNS} about={epoch.epoch_id} load={(signal, after) => queen.epochJobs(signal, epoch.epoch_id, after)} empty="No job has completed in it yet" />
+                <Paged<Job>
+                    label="Jobs of the epoch"
+                    columns={JOB_COLUMNS}
+                    about={epoch.epoch_id}
+                    load={(signal, after) => queen.epochJobs(signal, epoch.epoch_id, after)}
+                    empty="No job has completed in it yet"
+                />
             </Card>
         </>
     );

@@ -16,7 +16,13 @@ const COLUMNS: readonly Column<JobEntry>[] = [
     { name: "Job", show: ({ receipt }) => <JobLink job={jobName(receipt.jobEpoch, receipt.jobSeq)} />, share: 1.1 },
     { name: "Client", show: ({ receipt }) => <Hex value={receipt.client} kind="client" />, wide: true, share: 1.3 },
     { name: "Worker", show: ({ receipt }) => <Hex value={receipt.worker} kind="bee" />, wide: true, share: 1.3 },
-    { name: "Took", show: ({ receipt }) => duration(Number(receipt.completedAt) - Number(receipt.startedAt)), number: true, wide: true, share: 0.6 },
+    {
+        name: "Took",
+        show: ({ receipt }) => duration(Number(receipt.completedAt) - Number(receipt.startedAt)),
+        number: true,
+        wide: true,
+        share: 0.6,
+    },
     { name: "Fee", show: ({ receipt }) => <Money amount={receipt.fee} exact unit={false} />, number: true },
 ];
 
@@ -46,7 +52,10 @@ export function EpochReceipts({ epoch }: { epoch: IndexEpoch }) {
     }, [fetchPage]);
     if (epoch.receipts === "0") return <Empty title="No receipts">No job was completed in this epoch.</Empty>;
     return (
-        <Card title={`${group(epoch.receipts)} ${epoch.receipts === "1" ? "receipt" : "receipts"}`} note="In the order of the leaves: by client, then job.">
+        <Card
+            title={`${group(epoch.receipts)} ${epoch.receipts === "1" ? "receipt" : "receipts"}`}
+            note="In the order of the leaves: by client, then job."
+        >
             {failure !== null && (
                 <Notice tone="bad" title="The bundle's receipts are not here">
                     {failure}
@@ -58,7 +67,8 @@ export function EpochReceipts({ epoch }: { epoch: IndexEpoch }) {
                 count={Number(epoch.receipts)}
                 row={(at) => pages.get(Math.floor(at / PAGE_RECEIPTS))?.[at % PAGE_RECEIPTS]}
                 onSeen={(first, end) => {
-                    for (let page = Math.floor(first / PAGE_RECEIPTS); page * PAGE_RECEIPTS < end; page += 1) if (!pages.has(page)) fetchPage(page);
+                    for (let page = Math.floor(first / PAGE_RECEIPTS); page * PAGE_RECEIPTS < end; page += 1)
+                        if (!pages.has(page)) fetchPage(page);
                 }}
             />
         </Card>

@@ -15,7 +15,10 @@ export function EpochSeal({ epoch }: { epoch: IndexEpoch }) {
         <>
             <Stages epoch={epoch} />
             <div class="columns">
-                <Card title="The seal" note="What the settlers signed (EIP-712). The contract keeps its hash; every field below is fixed by it.">
+                <Card
+                    title="The seal"
+                    note="What the settlers signed (EIP-712). The contract keeps its hash; every field below is fixed by it."
+                >
                     <Facts>
                         <Fact name="Root of the receipts" hint="The top of the tree: one hash that stands for every receipt of the epoch.">
                             <Hex value={epoch.receipts_root} whole />
@@ -86,7 +89,14 @@ function Signers({ epoch }: { epoch: IndexEpoch }) {
     const contract = index.value?.contract;
     const signers = epoch.summary?.signers;
     return (
-        <Card title="Who signed" note={contract ? `The contract takes a seal that ${contract.threshold} of its ${contract.settlers.length} settlers signed.` : undefined}>
+        <Card
+            title="Who signed"
+            note={
+                contract
+                    ? `The contract takes a seal that ${contract.threshold} of its ${contract.settlers.length} settlers signed.`
+                    : undefined
+            }
+        >
             {signers ? (
                 <ul class="signers">
                     {signers.map((signer) => (
@@ -97,7 +107,9 @@ function Signers({ epoch }: { epoch: IndexEpoch }) {
                     ))}
                 </ul>
             ) : (
-                <Empty title="Signatures are in the bundle">The bundle is not here. That enough settlers signed, the contract has checked itself.</Empty>
+                <Empty title="Signatures are in the bundle">
+                    The bundle is not here. That enough settlers signed, the contract has checked itself.
+                </Empty>
             )}
         </Card>
     );
@@ -126,7 +138,13 @@ function Stages({ epoch }: { epoch: IndexEpoch }) {
                 <>
                     <li class={final ? "stage stage-done" : "stage stage-now"}>
                         <strong>Challenge window</strong>
-                        {final ? <span>passed, nobody proved a fault</span> : <span>anyone may prove a fault for <Countdown to={epoch.final_at} /></span>}
+                        {final ? (
+                            <span>passed, nobody proved a fault</span>
+                        ) : (
+                            <span>
+                                anyone may prove a fault for <Countdown to={epoch.final_at} />
+                            </span>
+                        )}
                     </li>
                     <li class={final ? "stage stage-done" : "stage"}>
                         <strong>Final</strong>

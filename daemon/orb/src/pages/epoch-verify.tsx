@@ -26,9 +26,10 @@ export function EpochVerify({ epoch }: { epoch: IndexEpoch }) {
             title="Recompute everything"
             note={
                 <>
-                    This browser fetches the bundle, hashes all {group(epoch.receipts)} leaves, checks every signature, divides the money by the rule and compares it all with what the contract stores
-                    {rpc.value ? ` (through ${rpc.value})` : ""}. It believes neither the queen nor this site's index. <a href={href("settings")}>Choose the node</a> or{" "}
-                    <a href={href("verify")}>do it without this page</a>.
+                    This browser fetches the bundle, hashes all {group(epoch.receipts)} leaves, checks every signature, divides the money by
+                    the rule and compares it all with what the contract stores
+                    {rpc.value ? ` (through ${rpc.value})` : ""}. It believes neither the queen nor this site's index.{" "}
+                    <a href={href("settings")}>Choose the node</a> or <a href={href("verify")}>do it without this page</a>.
                 </>
             }
             actions={

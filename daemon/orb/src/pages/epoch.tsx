@@ -38,7 +38,12 @@ export function EpochPage({ id }: { id: string }) {
 function Settled({ epoch }: { epoch: IndexEpoch }) {
     const asked = route.value.query.get("tab");
     const current = TABS.find((tab) => tab.id === asked)?.id ?? "seal";
-    const [tabs] = useState(() => TABS.map((tab) => ({ ...tab, link: tab.id === "seal" ? href("epoch", epoch.epoch) : `${href("epoch", epoch.epoch)}?tab=${tab.id}` })));
+    const [tabs] = useState(() =>
+        TABS.map((tab) => ({
+            ...tab,
+            link: tab.id === "seal" ? href("epoch", epoch.epoch) : `${href("epoch", epoch.epoch)}?tab=${tab.id}`,
+        })),
+    );
     return (
         <>
             <PageHead kicker={<Neighbours epoch={epoch} />} title={<>Epoch {epoch.epoch}</>}>
@@ -60,7 +65,8 @@ function Settled({ epoch }: { epoch: IndexEpoch }) {
             </PageHead>
             {epoch.void && (
                 <Notice tone="bad" title="This epoch is void">
-                    It was undone on <Moment at={epoch.void.at} />: “{epoch.void.reason}”. No client paid for it and nobody was paid by it; its jobs settle again in a later epoch.
+                    It was undone on <Moment at={epoch.void.at} />: “{epoch.void.reason}”. No client paid for it and nobody was paid by it;
+                    its jobs settle again in a later epoch.
                 </Notice>
             )}
             <Tabs label="Parts of the epoch" items={tabs} current={current} />
@@ -79,7 +85,8 @@ function Neighbours({ epoch }: { epoch: IndexEpoch }) {
     const [before, after] = [all[at - 1], all[at + 1]];
     return (
         <>
-            {before && <a href={href("epoch", before.epoch)}>← {before.epoch_id}</a>} {epoch.epoch_id} {after && <a href={href("epoch", after.epoch)}>{after.epoch_id} →</a>}
+            {before && <a href={href("epoch", before.epoch)}>← {before.epoch_id}</a>} {epoch.epoch_id}{" "}
+            {after && <a href={href("epoch", after.epoch)}>{after.epoch_id} →</a>}
         </>
     );
 }
@@ -92,7 +99,9 @@ function Unsettled({ epoch }: { epoch: string }) {
         return (
             <>
                 <PageHead kicker={epochName(epoch)} title={`Epoch ${epoch}`} />
-                <Empty title="The chain has no such epoch">As of this copy it was not settled. Epochs that are still open are known to their queen only.</Empty>
+                <Empty title="The chain has no such epoch">
+                    As of this copy it was not settled. Epochs that are still open are known to their queen only.
+                </Empty>
             </>
         );
     }

@@ -30,7 +30,12 @@ const COLUMNS: readonly Column<Row>[] = [
     { name: "State", show: ({ status }) => <Badge state={status} /> },
     { name: "Jobs", show: ({ receipts }) => group(receipts), number: true, share: 0.6 },
     { name: "Revenue", show: ({ revenue }) => <Money amount={revenue} exact unit={false} />, number: true },
-    { name: "Sealed", show: ({ sealedAt }) => (sealedAt ? <Moment at={sealedAt} age={false} /> : <span class="faint">open</span>), wide: true, share: 1.4 },
+    {
+        name: "Sealed",
+        show: ({ sealedAt }) => (sealedAt ? <Moment at={sealedAt} age={false} /> : <span class="faint">open</span>),
+        wide: true,
+        share: 1.4,
+    },
     { name: "Root", show: ({ root }) => (root ? <Hex value={root} /> : <span class="faint">none yet</span>), wide: true, share: 1.2 },
 ];
 
@@ -43,21 +48,42 @@ export function Epochs() {
         const known = new Set(settled.map(({ epoch }) => epoch));
         const unsettled = open.state === "ready" ? open.value.items.filter(({ epoch_id }) => !known.has(epochNumber(epoch_id))) : [];
         return [
-            ...unsettled.map((epoch): Row => ({ epoch: epochNumber(epoch.epoch_id), status: epoch.status, receipts: epoch.jobs_count, revenue: epoch.total_revenue, sealedAt: epoch.sealed_at ?? null, root: epoch.receipts_root ?? null })),
-            ...[...settled].reverse().map((epoch): Row => ({ epoch: epoch.epoch, status: epoch.status, receipts: epoch.receipts, revenue: epoch.charged, sealedAt: epoch.sealed_at, root: epoch.receipts_root })),
+            ...unsettled.map((epoch): Row => ({
+                epoch: epochNumber(epoch.epoch_id),
+                status: epoch.status,
+                receipts: epoch.jobs_count,
+                revenue: epoch.total_revenue,
+                sealedAt: epoch.sealed_at ?? null,
+                root: epoch.receipts_root ?? null,
+            })),
+            ...[...settled]
+                .reverse()
+                .map((epoch): Row => ({
+                    epoch: epoch.epoch,
+                    status: epoch.status,
+                    receipts: epoch.receipts,
+                    revenue: epoch.charged,
+                    sealedAt: epoch.sealed_at,
+                    root: epoch.receipts_root,
+                })),
         ];
     }, [settled, open]);
     return (
         <>
             <PageHead title="Epochs">
-                <p class="lede">An epoch gathers the jobs of a period into one tree. Its root, every charge and every payout go to the chain together, signed by the settlers; it is final when its challenge window has passed.</p>
+                <p class="lede">
+                    An epoch gathers the jobs of a period into one tree. Its root, every charge and every payout go to the chain together,
+                    signed by the settlers; it is final when its challenge window has passed.
+                </p>
             </PageHead>
             {settled.length > 1 && (
                 <Card title="Revenue by epoch">
                     <Chart
                         label="Revenue by epoch, USDC"
                         x={settled.map(({ epoch }) => Number(epoch))}
-                        series={[{ name: "Revenue", values: settled.map(({ charged }) => Number(charged) / 1e6), tone: "honey", bars: true }]}
+                        series={[
+                            { name: "Revenue", values: settled.map(({ charged }) => Number(charged) / 1e6), tone: "honey", bars: true },
+                        ]}
                         unit="$"
                         time={false}
                     />
@@ -66,7 +92,13 @@ export function Epochs() {
                     </p>
                 </Card>
             )}
-            <Card>{rows.length === 0 ? <Empty title="No epoch is settled yet">The first one appears here when it is on the chain.</Empty> : <LongTable label="Epochs" columns={COLUMNS} count={rows.length} row={(at) => rows[at]} />}</Card>
+            <Card>
+                {rows.length === 0 ? (
+                    <Empty title="No epoch is settled yet">The first one appears here when it is on the chain.</Empty>
+                ) : (
+                    <LongTable label="Epochs" columns={COLUMNS} count={rows.length} row={(at) => rows[at]} />
+                )}
+            </Card>
         </>
     );
 }

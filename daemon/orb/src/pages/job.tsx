@@ -1,6 +1,7 @@
 import { queen } from "../api/queen";
 import type { Event, Job, Why } from "../api/types";
 import { Badge } from "../components/badge";
+import { condense } from "../components/feed";
 import { Hex } from "../components/hex";
 import { Card, Fact, Facts, PageHead } from "../components/layout";
 import { Money } from "../components/money";
@@ -105,7 +106,11 @@ function Shown({ job, beat }: { job: Job; beat: number }) {
                 <div>
                     {job.status === "completed" && <Picture job={job} />}
                     <Card title="What happened">
-                        {events.length === 0 ? <Empty title="Nothing is recorded">Events of long ago are not kept; the receipt is.</Empty> : <Events lines={events} />}
+                        {events.length === 0 ? (
+                            <Empty title="Nothing is recorded">Events of long ago are not kept; the receipt is.</Empty>
+                        ) : (
+                            <Events lines={events} />
+                        )}
                     </Card>
                 </div>
             </div>
@@ -116,10 +121,14 @@ function Shown({ job, beat }: { job: Job; beat: number }) {
 function Events({ lines }: { lines: readonly Event[] }) {
     return (
         <ol class="feed">
-            {[...lines].reverse().map((event) => (
+            {condense([...lines].reverse()).map((event) => (
                 <li key={event.seq} class="feed-line">
                     <span class="feed-what">{event.kind}</span>
-                    <span class="feed-kind">{[event.data["stage"], event.data["reason"], event.data["error"]].filter((text) => typeof text === "string").join(" · ")}</span>
+                    <span class="feed-kind">
+                        {[event.data["stage"], event.data["reason"], event.data["error"]]
+                            .filter((text) => typeof text === "string")
+                            .join(" · ")}
+                    </span>
                     <span class="feed-age">{relative(event.at, now.value)}</span>
                 </li>
             ))}
@@ -129,7 +138,10 @@ function Events({ lines }: { lines: readonly Event[] }) {
 
 const BEE_COLUMNS: readonly Column<Why["bees"][number]>[] = [
     { name: "Bee", show: ({ worker, name }) => <a href={href("bee", worker)}>{name ?? worker}</a> },
-    { name: "Could take it", show: ({ eligible }) => (eligible ? <span class="badge tone-good">yes</span> : <span class="badge tone-plain">no</span>) },
+    {
+        name: "Could take it",
+        show: ({ eligible }) => (eligible ? <span class="badge tone-good">yes</span> : <span class="badge tone-plain">no</span>),
+    },
     { name: "Why", show: ({ reason }) => reason },
 ];
 

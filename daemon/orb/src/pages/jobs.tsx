@@ -18,7 +18,15 @@ export function Jobs() {
     return (
         <>
             <PageHead title="Jobs" />
-            <Tabs label="Jobs by state" items={STATES.map((word) => ({ id: word, text: word, link: word === "all" ? href("jobs") : `${href("jobs")}?state=${word}` }))} current={state} />
+            <Tabs
+                label="Jobs by state"
+                items={STATES.map((word) => ({
+                    id: word,
+                    text: word,
+                    link: word === "all" ? href("jobs") : `${href("jobs")}?state=${word}`,
+                }))}
+                current={state}
+            />
             <Card>
                 <Paged<Job>
                     label="Jobs, newest first"

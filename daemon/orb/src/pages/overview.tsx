@@ -2,7 +2,7 @@ import { queen } from "../api/queen";
 import type { Epoch, Index, Job } from "../api/types";
 import { Badge } from "../components/badge";
 import { Comb, type Cell } from "../components/comb";
-import { Feed } from "../components/feed";
+import { condense, Feed } from "../components/feed";
 import { Hex } from "../components/hex";
 import { Card, PageHead, Stat } from "../components/layout";
 import { Money } from "../components/money";
@@ -19,6 +19,8 @@ import { soundness } from "../data/soundness";
 
 /** Jobs that the overview lists. */
 const JOBS_SHOWN = 8;
+/** Events that the overview lists. */
+const EVENTS_SHOWN = 10;
 
 export function Overview() {
     const site = index.value;
@@ -26,7 +28,9 @@ export function Overview() {
     return (
         <>
             <PageHead title={site.live ? "The rack, now" : "The rack, as the chain has it"}>
-                <p class="lede">Jobs are paid in USDC, settled in epochs, and every epoch can be checked by anyone, here or without this page.</p>
+                <p class="lede">
+                    Jobs are paid in USDC, settled in epochs, and every epoch can be checked by anyone, here or without this page.
+                </p>
             </PageHead>
             <Warnings site={site} />
             {site.live ? <LiveOverview site={site} /> : <StaticOverview site={site} />}
@@ -63,7 +67,11 @@ function LiveOverview({ site }: { site: Index }) {
             <Loaded load={stats} lines={2}>
                 {({ jobs: byState, bees, total_revenue, mean_execution_ms }) => (
                     <div class="stats">
-                        <Stat name="Jobs done" link={href("jobs")} under={`${count(byState, ["pending", "claimed", "processing"])} on their way`}>
+                        <Stat
+                            name="Jobs done"
+                            link={href("jobs")}
+                            under={`${count(byState, ["pending", "claimed", "processing"])} on their way`}
+                        >
                             {group(byState["completed"] ?? 0)}
                         </Stat>
                         <Stat name="Revenue, final" link={href("epochs")} under={`${usdc(unsettled(epochs, site))} not final yet`}>
@@ -75,8 +83,20 @@ function LiveOverview({ site }: { site: Index }) {
                         <Stat name="Time a job takes" under="mean of the last jobs">
                             {mean_execution_ms ? `${(mean_execution_ms / 1000).toFixed(1)} s` : <span class="unknown">none yet</span>}
                         </Stat>
-                        <Stat name="Power now" link={href("power")} under={power.state === "ready" && power.value.load.quality !== "unknown" ? power.value.load.quality : "no meter answers"}>
-                            {power.state === "ready" && typeof power.value.load.watts === "number" ? `${group(power.value.load.watts)} W` : <span class="unknown">unknown</span>}
+                        <Stat
+                            name="Power now"
+                            link={href("power")}
+                            under={
+                                power.state === "ready" && power.value.load.quality !== "unknown"
+                                    ? power.value.load.quality
+                                    : "no meter answers"
+                            }
+                        >
+                            {power.state === "ready" && typeof power.value.load.watts === "number" ? (
+                                `${group(power.value.load.watts)} W`
+                            ) : (
+                                <span class="unknown">unknown</span>
+                            )}
                         </Stat>
                     </div>
                 )}
@@ -87,11 +107,26 @@ function LiveOverview({ site }: { site: Index }) {
             <div class="columns">
                 <Card title="Latest jobs" actions={<a href={href("jobs")}>All jobs</a>}>
                     <Loaded load={jobs} lines={6}>
-                        {({ items }) => (items.length === 0 ? <Empty title="No job yet">The first one appears here by itself.</Empty> : <Table label="Latest jobs" columns={JOB_COLUMNS} rows={items.slice(0, JOBS_SHOWN)} id={(job) => job.job_id} />)}
+                        {({ items }) =>
+                            items.length === 0 ? (
+                                <Empty title="No job yet">The first one appears here by itself.</Empty>
+                            ) : (
+                                <Table
+                                    label="Latest jobs"
+                                    columns={JOB_COLUMNS}
+                                    rows={items.slice(0, JOBS_SHOWN)}
+                                    id={(job) => job.job_id}
+                                />
+                            )
+                        }
                     </Loaded>
                 </Card>
                 <Card title="Happening">
-                    {events.value.length === 0 ? <Empty title="Quiet">Nothing has happened since this page was opened.</Empty> : <Feed events={events.value.slice(0, 14)} />}
+                    {events.value.length === 0 ? (
+                        <Empty title="Quiet">Nothing has happened since this page was opened.</Empty>
+                    ) : (
+                        <Feed events={condense(events.value).slice(0, EVENTS_SHOWN)} />
+                    )}
                 </Card>
             </div>
         </>
@@ -100,7 +135,15 @@ function LiveOverview({ site }: { site: Index }) {
 
 function StaticOverview({ site }: { site: Index }) {
     const good = site.epochs.filter(({ status }) => status !== "void");
-    const cells = site.epochs.map((epoch) => ({ epoch: epoch.epoch, status: epoch.status, revenue: epoch.charged, receipts: epoch.receipts, sealedAt: epoch.sealed_at })).reverse();
+    const cells = site.epochs
+        .map((epoch) => ({
+            epoch: epoch.epoch,
+            status: epoch.status,
+            revenue: epoch.charged,
+            receipts: epoch.receipts,
+            sealedAt: epoch.sealed_at,
+        }))
+        .reverse();
     return (
         <>
             <div class="stats">
@@ -135,7 +178,13 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
 ];
 
 function cellOf(epoch: Epoch): Cell {
-    return { epoch: epochNumber(epoch.epoch_id), status: epoch.status, revenue: epoch.total_revenue, receipts: epoch.jobs_count, sealedAt: epoch.sealed_at ?? null };
+    return {
+        epoch: epochNumber(epoch.epoch_id),
+        status: epoch.status,
+        revenue: epoch.total_revenue,
+        receipts: epoch.jobs_count,
+        sealedAt: epoch.sealed_at ?? null,
+    };
 }
 
 function count(by: Readonly<Record<string, number>>, states: readonly string[]): number {
@@ -143,6 +192,11 @@ function count(by: Readonly<Record<string, number>>, states: readonly string[]):
 }
 
 function unsettled(epochs: ReturnType<typeof useLoad<{ items: Epoch[] }>>, site: Index): bigint {
-    if (epochs.state === "ready") return sum(epochs.value.items.filter(({ status }) => status !== "finalized" && status !== "void").map(({ total_revenue }) => total_revenue));
+    if (epochs.state === "ready")
+        return sum(
+            epochs.value.items
+                .filter(({ status }) => status !== "finalized" && status !== "void")
+                .map(({ total_revenue }) => total_revenue),
+        );
     return sum(site.epochs.filter(({ status }) => status === "included").map(({ charged }) => charged));
 }

@@ -19,7 +19,10 @@ export function Picture({ job }: { job: Job }) {
         setBusy(false);
     };
     return (
-        <Card title="The result, for its owner" note="Results are encrypted to the client. The queen gives the ciphertext only for the client's signature; it is opened in this browser, with the client's age identity.">
+        <Card
+            title="The result, for its owner"
+            note="Results are encrypted to the client. The queen gives the ciphertext only for the client's signature; it is opened in this browser, with the client's age identity."
+        >
             {failure !== null && (
                 <Notice tone="bad" title="Not opened" alert>
                     {failure}
@@ -31,10 +34,18 @@ export function Picture({ job }: { job: Job }) {
                 <Open busy={busy} onOpen={(identity) => void attempt(async () => setOpened(await open(released, identity)))} />
             ) : hasWallet() ? (
                 <>
-                    <button type="button" class="primary" disabled={busy} onClick={() => void attempt(async () => setReleased(await release(job.job_id, await account())))}>
+                    <button
+                        type="button"
+                        class="primary"
+                        disabled={busy}
+                        onClick={() => void attempt(async () => setReleased(await release(job.job_id, await account())))}
+                    >
                         {busy ? "Waiting for the wallet…" : "Sign with the client's wallet"}
                     </button>
-                    <p class="hint">The wallet is asked twice: for the result's name and for its bytes. Nothing is sent to the chain and nothing costs gas.</p>
+                    <p class="hint">
+                        The wallet is asked twice: for the result's name and for its bytes. Nothing is sent to the chain and nothing costs
+                        gas.
+                    </p>
                 </>
             ) : (
                 <p class="hint">
@@ -56,7 +67,15 @@ function Open({ busy, onOpen }: { busy: boolean; onOpen: (identity: string) => v
         <form class="open" onSubmit={submit} autocomplete="off">
             <label>
                 The client's age identity
-                <input type="password" value={identity} onInput={(event) => setIdentity(event.currentTarget.value)} placeholder="AGE-SECRET-KEY-1…" autocomplete="off" spellcheck={false} required />
+                <input
+                    type="password"
+                    value={identity}
+                    onInput={(event) => setIdentity(event.currentTarget.value)}
+                    placeholder="AGE-SECRET-KEY-1…"
+                    autocomplete="off"
+                    spellcheck={false}
+                    required
+                />
             </label>
             <button type="submit" class="primary" disabled={busy}>
                 {busy ? "Opening…" : "Open it here"}
@@ -77,9 +96,11 @@ function Files({ opened }: { opened: Opened }) {
                     The manifest of what was decrypted is not the one in the signed execution.
                 </Notice>
             )}
-            {opened.files.filter(({ name }) => name.endsWith(".png")).map(({ name, bytes }) => (
-                <Image key={name} name={name} bytes={bytes} />
-            ))}
+            {opened.files
+                .filter(({ name }) => name.endsWith(".png"))
+                .map(({ name, bytes }) => (
+                    <Image key={name} name={name} bytes={bytes} />
+                ))}
             {report && <Report bytes={report.bytes} />}
             <ul class="files">
                 {opened.files.map(({ name, bytes }) => (
@@ -128,13 +149,16 @@ function Report({ bytes }: { bytes: Uint8Array }) {
     return (
         <details open>
             <summary>report.json</summary>
-            <pre class="report" tabIndex={0}>{text}</pre>
+            <pre class="report" tabIndex={0}>
+                {text}
+            </pre>
         </details>
     );
 }
 
 function said(error: unknown): string {
-    if (error instanceof Error) return /identity|no identity matched/i.test(error.message) ? "This identity does not open it." : error.message;
+    if (error instanceof Error)
+        return /identity|no identity matched/i.test(error.message) ? "This identity does not open it." : error.message;
     const message = (error as { message?: unknown } | null)?.message;
     return typeof message === "string" ? message : "The wallet refused.";
 }

@@ -24,7 +24,9 @@ export function PowerPage() {
     return (
         <>
             <PageHead title="Power">
-                <p class="lede">Where the rack's energy comes from, how far each reading can be trusted, and what the rack does about it.</p>
+                <p class="lede">
+                    Where the rack's energy comes from, how far each reading can be trusted, and what the rack does about it.
+                </p>
             </PageHead>
             <Loaded load={load} lines={8} missing="This queen does not report power">
                 {(power) => <Shown power={power} />}
@@ -34,7 +36,11 @@ export function PowerPage() {
 }
 
 const SOURCES = [
-    { key: "solar", name: "Solar", icon: "M12 8a4 4 0 1 0 0 8 4 4 0 1 0 0-8M12 2v3M12 19v3M2 12h3M19 12h3M5 5l2 2M17 17l2 2M5 19l2-2M17 7l2-2" },
+    {
+        key: "solar",
+        name: "Solar",
+        icon: "M12 8a4 4 0 1 0 0 8 4 4 0 1 0 0-8M12 2v3M12 19v3M2 12h3M19 12h3M5 5l2 2M17 17l2 2M5 19l2-2M17 7l2-2",
+    },
     { key: "battery", name: "Battery", icon: "M4 8h15v8H4zM19 10.5h2v3h-2M9 10l-2 2.5h3L8 15" },
     { key: "grid", name: "Grid", icon: "M8 3 6 21M16 3l2 18M7 8h10M6.5 13h11M7.5 3h9M8 8l9 5M16 8l-9 5" },
     { key: "load", name: "Load", icon: "M5 5h14v14H5zM9 9h6v6H9zM9 2v3M15 2v3M9 19v3M15 19v3M2 9h3M2 15h3M19 9h3M19 15h3" },
@@ -46,15 +52,24 @@ function Shown({ power }: { power: Power }) {
         <>
             {nothing && (
                 <Notice tone="plain" title="No meter answers on this rack">
-                    Every value below is unknown. That is not 0, and the rack is as careful as if the battery were low.
+                    Every value below is unknown, which is not 0. The ladder says what the rack makes of it.
                 </Notice>
             )}
             <div class="power">
                 {SOURCES.map(({ key, name, icon }) => (
-                    <Source key={key} name={name} icon={icon} flow={power[key]} charge={key === "battery" ? power.battery_percent : undefined} />
+                    <Source
+                        key={key}
+                        name={name}
+                        icon={icon}
+                        flow={power[key]}
+                        charge={key === "battery" ? power.battery_percent : undefined}
+                    />
                 ))}
             </div>
-            <Card title="The ladder" note="As energy runs short the rack steps down: first it takes no new jobs, then it drains, then it parks.">
+            <Card
+                title="The ladder"
+                note="As energy runs short the rack steps down: first it takes no new jobs, then it drains, then it parks."
+            >
                 <p class="ladder">
                     <strong>{power.ladder.state === "unknown" ? <span class="unknown">unknown</span> : power.ladder.state}</strong>
                     <span>{power.ladder.reason}</span>
@@ -79,13 +94,22 @@ function Source({ name, icon, flow, charge }: { name: string; icon: string; flow
             </svg>
             <h2>{name}</h2>
             <p class="source-value">{known ? `${group(flow.watts ?? 0)} W` : <span class="unknown">unknown</span>}</p>
-            {charge && <p class="source-charge">{typeof charge.percent === "number" && charge.quality !== "unknown" ? `${charge.percent} % charged` : "charge unknown"}</p>}
+            {charge && (
+                <p class="source-charge">
+                    {typeof charge.percent === "number" && charge.quality !== "unknown" ? `${charge.percent} % charged` : "charge unknown"}
+                </p>
+            )}
             <Trust quality={flow.quality} age={flow.age_seconds ?? null} />
         </section>
     );
 }
 
-const QUALITIES: Readonly<Record<Quality, string>> = { good: "measured", stale: "measured, but old", estimated: "estimated", unknown: "no meter answers" };
+const QUALITIES: Readonly<Record<Quality, string>> = {
+    good: "measured",
+    stale: "measured, but old",
+    estimated: "estimated",
+    unknown: "no meter answers",
+};
 
 function Trust({ quality, age }: { quality: Quality; age: number | null }) {
     const tone = { good: "good", stale: "wait", estimated: "wait", unknown: "plain" }[quality];
@@ -105,7 +129,12 @@ function History({ power }: { power: Power }) {
             {power.series.length < 2 ? (
                 <Empty title="No history">Readings are drawn here as soon as a meter answers.</Empty>
             ) : (
-                <Chart label="Power, watts" x={x} unit="W" series={SOURCES.map(({ key, name }) => ({ name, tone: tones[key], values: power.series.map((sample) => sample[key]) }))} />
+                <Chart
+                    label="Power, watts"
+                    x={x}
+                    unit="W"
+                    series={SOURCES.map(({ key, name }) => ({ name, tone: tones[key], values: power.series.map((sample) => sample[key]) }))}
+                />
             )}
         </Card>
     );

@@ -7,6 +7,7 @@ import { PathTree } from "../components/path-tree";
 import { Empty, Loaded, Notice } from "../components/states";
 import { Steps, useRun, Verdict } from "../components/steps";
 import { Moment } from "../components/time";
+import { download } from "../data/download";
 import { useLoad } from "../data/load";
 import { findReceipt, type Found } from "../data/receipts";
 import { index, rpc, settledEpoch } from "../data/site";
@@ -35,7 +36,10 @@ function None({ id }: { id: string }) {
     return (
         <>
             <PageHead kicker={<a href={href("job", id)}>{id}</a>} title="No receipt" />
-            <Empty title="No settled epoch has a receipt of this job">A job has one when it completed and its epoch was sealed. Failed, cancelled and expired jobs never have one: nothing is charged for them.</Empty>
+            <Empty title="No settled epoch has a receipt of this job">
+                A job has one when it completed and its epoch was sealed. Failed, cancelled and expired jobs never have one: nothing is
+                charged for them.
+            </Empty>
         </>
     );
 }
@@ -79,15 +83,39 @@ function Shown({ id, found }: { id: string; found: Found }) {
                 <Verdict run={run} what="This receipt" />
             </div>
             <div class="columns columns-even">
-                <Card title="The path, drawn" note="Each node is the SHA-256 of its two children. With the neighbours' hashes on the side, the leaf alone gives the root; change one byte of the receipt and it gives another.">
-                    <PathTree nodes={pathNodes(proof)} onChain={settled && chainRoot?.state ? settled.receipts_root : null} />
-                </Card>
-                <Card title="Step by step" actions={<button type="button" onClick={() => setRound((count) => count + 1)}>Check again</button>}>
+                <div>
+                    <Card
+                        title="The path, drawn"
+                        note="Each node is the SHA-256 of its two children. With the neighbours' hashes on the side, the leaf alone gives the root; change one byte of the receipt and it gives another."
+                    >
+                        <PathTree nodes={pathNodes(proof)} onChain={settled && chainRoot?.state ? settled.receipts_root : null} />
+                    </Card>
+                    <Leaf proof={proof} />
+                    <Signed proof={proof} />
+                </div>
+                <Card
+                    title="Step by step"
+                    actions={
+                        <>
+                            <button
+                                type="button"
+                                onClick={() => download("receipt.json", "application/json", JSON.stringify(found.document))}
+                            >
+                                Save receipt.json
+                            </button>
+                            <button type="button" onClick={() => setRound((count) => count + 1)}>
+                                Check again
+                            </button>
+                        </>
+                    }
+                >
                     <Steps run={run} />
                 </Card>
             </div>
-            <Fields proof={proof} />
-            <Card title="Ask the contract yourself" note="In a block explorer's Read tab, without this page: the contract answers whether the receipt is in the epoch, and where the epoch stands.">
+            <Card
+                title="Ask the contract yourself"
+                note="In a block explorer's Read tab, without this page: the contract answers whether the receipt is in the epoch, and where the epoch stands."
+            >
                 <ReadTab call={readTabReceipt(proof)} />
             </Card>
         </>
@@ -103,87 +131,94 @@ function read(document: unknown): ReceiptProof | null {
     }
 }
 
-function Fields({ proof }: { proof: ReceiptProof }) {
-    const { receipt, order, execution } = proof;
+function Leaf({ proof }: { proof: ReceiptProof }) {
+    const { receipt, order } = proof;
     const joules = energy(receipt.energyMillijoules);
     return (
-        <div class="columns">
-            <Card title="The leaf, field by field" note="480 bytes: these fifteen fields, 32 bytes each.">
-                <Facts>
-                    <Fact name="Job" hint="The epoch in which it was submitted, and its number there.">
-                        {String(receipt.jobEpoch)}, {String(receipt.jobSeq)}
-                    </Fact>
-                    <Fact name="Client" hint="Who pays.">
-                        <Hex value={receipt.client} kind="client" />
-                    </Fact>
-                    <Fact name="Worker" hint="The bee's key, which signed the execution.">
-                        <Hex value={receipt.worker} kind="bee" />
-                    </Fact>
-                    <Fact name="Fee" hint={`At most ${usdc(order.order.maxFee)}, which the order allows.`}>
-                        <Money amount={receipt.fee} exact />
-                    </Fact>
-                    <Fact name="Client's total" hint="Running total of this client's fees in this epoch, this one included: two neighbours prove it.">
-                        <Money amount={receipt.clientTotal} exact />
-                    </Fact>
-                    <Fact name="Started">
-                        <Moment at={String(receipt.startedAt)} age={false} />
-                    </Fact>
-                    <Fact name="Completed" hint={`It took ${duration(Number(receipt.completedAt - receipt.startedAt))}.`}>
-                        <Moment at={String(receipt.completedAt)} age={false} />
-                    </Fact>
-                    <Fact name="Energy" hint="Of the device during the job. What no meter read is unknown, never 0.">
-                        {joules ?? <span class="unknown">unknown</span>}
-                    </Fact>
-                    <Fact name="Order" hint="SHA-256 of the client's order with its signature.">
-                        <Hex value={receipt.order} />
-                    </Fact>
-                    <Fact name="Model" hint="Digest of the model package that ran.">
-                        <Hex value={receipt.model} />
-                    </Fact>
-                    <Fact name="Input" hint="Salted digest: it commits to the study without showing which.">
-                        <Hex value={receipt.input} />
-                    </Fact>
-                    <Fact name="Result" hint="Salted digest of the result's files.">
-                        <Hex value={receipt.result} />
-                    </Fact>
-                    <Fact name="Execution" hint="What the worker signed; binds chain and escrow.">
-                        <Hex value={receipt.execution} />
-                    </Fact>
-                    <Fact name="Power" hint="Digest of the power record.">
-                        <Hex value={receipt.power} />
-                    </Fact>
-                </Facts>
-            </Card>
-            <Card title="What was signed" note="The client's order and the worker's statement, as they were signed (EIP-712).">
-                <Facts>
-                    <Fact name="Order: highest fee">
-                        <Money amount={order.order.maxFee} exact />
-                    </Fact>
-                    <Fact name="Order: nonce" hint="Used once by this client.">
-                        {String(order.order.nonce)}
-                    </Fact>
-                    <Fact name="Order: deadline">
-                        <Moment at={String(order.order.deadline)} age={false} />
-                    </Fact>
-                    <Fact name="Client's signature">
-                        <Hex value={order.signature} whole />
-                    </Fact>
-                    <Fact name="Engine" hint="SHA-256 of the engine's description: backend, version, precision, device.">
-                        <Hex value={execution.engine} />
-                    </Fact>
-                    <Fact name="Device" hint="SHA-256 of the GPU's UUID, or of the CPU's name.">
-                        <Hex value={execution.device} />
-                    </Fact>
-                    <Fact name="Worker's signature">
-                        <Hex value={proof.executionSignature} whole />
-                    </Fact>
-                    <Fact name="Escrow">
-                        <Hex value={proof.escrow} kind="contract" />
-                    </Fact>
-                    <Fact name="Chain">{String(proof.chainId)}</Fact>
-                </Facts>
-                <p class="note">Both signatures are commitments. That a GPU really ran is not shown by a signature; re-execution shows it.</p>
-            </Card>
-        </div>
+        <Card title="The leaf, field by field" note="480 bytes: these fifteen fields, 32 bytes each.">
+            <Facts>
+                <Fact name="Job" hint="The epoch in which it was submitted, and its number there.">
+                    {String(receipt.jobEpoch)}, {String(receipt.jobSeq)}
+                </Fact>
+                <Fact name="Client" hint="Who pays.">
+                    <Hex value={receipt.client} kind="client" />
+                </Fact>
+                <Fact name="Worker" hint="The bee's key, which signed the execution.">
+                    <Hex value={receipt.worker} kind="bee" />
+                </Fact>
+                <Fact name="Fee" hint={`At most ${usdc(order.order.maxFee)}, which the order allows.`}>
+                    <Money amount={receipt.fee} exact />
+                </Fact>
+                <Fact
+                    name="Client's total"
+                    hint="Running total of this client's fees in this epoch, this one included: two neighbours prove it."
+                >
+                    <Money amount={receipt.clientTotal} exact />
+                </Fact>
+                <Fact name="Started">
+                    <Moment at={String(receipt.startedAt)} age={false} />
+                </Fact>
+                <Fact name="Completed" hint={`It took ${duration(Number(receipt.completedAt - receipt.startedAt))}.`}>
+                    <Moment at={String(receipt.completedAt)} age={false} />
+                </Fact>
+                <Fact name="Energy" hint="Of the device during the job. What no meter read is unknown, never 0.">
+                    {joules ?? <span class="unknown">unknown</span>}
+                </Fact>
+                <Fact name="Order" hint="SHA-256 of the client's order with its signature.">
+                    <Hex value={receipt.order} />
+                </Fact>
+                <Fact name="Model" hint="Digest of the model package that ran.">
+                    <Hex value={receipt.model} />
+                </Fact>
+                <Fact name="Input" hint="Salted digest: it commits to the study without showing which.">
+                    <Hex value={receipt.input} />
+                </Fact>
+                <Fact name="Result" hint="Salted digest of the result's files.">
+                    <Hex value={receipt.result} />
+                </Fact>
+                <Fact name="Execution" hint="What the worker signed; binds chain and escrow.">
+                    <Hex value={receipt.execution} />
+                </Fact>
+                <Fact name="Power" hint="Digest of the power record.">
+                    <Hex value={receipt.power} />
+                </Fact>
+            </Facts>
+        </Card>
+    );
+}
+
+function Signed({ proof }: { proof: ReceiptProof }) {
+    const { order, execution } = proof;
+    return (
+        <Card title="What was signed" note="The client's order and the worker's statement, as they were signed (EIP-712).">
+            <Facts>
+                <Fact name="Order: highest fee">
+                    <Money amount={order.order.maxFee} exact />
+                </Fact>
+                <Fact name="Order: nonce" hint="Used once by this client.">
+                    {String(order.order.nonce)}
+                </Fact>
+                <Fact name="Order: deadline">
+                    <Moment at={String(order.order.deadline)} age={false} />
+                </Fact>
+                <Fact name="Client's signature">
+                    <Hex value={order.signature} whole />
+                </Fact>
+                <Fact name="Engine" hint="SHA-256 of the engine's description: backend, version, precision, device.">
+                    <Hex value={execution.engine} />
+                </Fact>
+                <Fact name="Device" hint="SHA-256 of the GPU's UUID, or of the CPU's name.">
+                    <Hex value={execution.device} />
+                </Fact>
+                <Fact name="Worker's signature">
+                    <Hex value={proof.executionSignature} whole />
+                </Fact>
+                <Fact name="Escrow">
+                    <Hex value={proof.escrow} kind="contract" />
+                </Fact>
+                <Fact name="Chain">{String(proof.chainId)}</Fact>
+            </Facts>
+            <p class="note">Both signatures are commitments. That a GPU really ran is not shown by a signature; re-execution shows it.</p>
+        </Card>
     );
 }

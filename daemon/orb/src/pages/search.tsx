@@ -44,13 +44,15 @@ function Nothing({ query }: { query: Query }) {
         case "unknown":
             return (
                 <Empty title="That is nothing this page knows">
-                    It finds jobs (job-002-0848), epochs (epoch-002 or 2), addresses (0x and 40 digits), transactions, roots and other hashes (0x and 64 digits) and names (clinic.eth).
+                    It finds jobs (job-002-0848), epochs (epoch-002 or 2), addresses (0x and 40 digits), transactions, roots and other
+                    hashes (0x and 64 digits) and names (clinic.eth).
                 </Empty>
             );
         case "hash":
             return (
                 <Empty title="No epoch has this hash">
-                    It is neither a root, a seal, a bundle nor a transaction of an epoch. <Hex value={query.hash} kind="tx" /> may still be on the chain.
+                    It is neither a root, a seal, a bundle nor a transaction of an epoch. <Hex value={query.hash} kind="tx" /> may still be
+                    on the chain.
                 </Empty>
             );
         case "name":
@@ -63,4 +65,3 @@ function Nothing({ query }: { query: Query }) {
             );
     }
 }
-

@@ -29,7 +29,10 @@ function Node() {
     };
     const named = index.value?.rpcs ?? [];
     return (
-        <Card title="The chain, through whom?" note="Proofs end at the contract, which is read through a JSON-RPC node. Who serves this page could also serve a node that lies: name one that you trust.">
+        <Card
+            title="The chain, through whom?"
+            note="Proofs end at the contract, which is read through a JSON-RPC node. Who serves this page could also serve a node that lies: name one that you trust."
+        >
             {refused && (
                 <Notice tone="bad" title="That is no web address" alert>
                     It must begin with https:// or http://.
@@ -38,7 +41,15 @@ function Node() {
             <form class="open" onSubmit={submit}>
                 <label>
                     Address of the node
-                    <input type="text" inputMode="url" value={text} onInput={(event) => setText(event.currentTarget.value)} placeholder={named[0] ?? "https://…"} spellcheck={false} autocomplete="off" />
+                    <input
+                        type="text"
+                        inputMode="url"
+                        value={text}
+                        onInput={(event) => setText(event.currentTarget.value)}
+                        placeholder={named[0] ?? "https://…"}
+                        spellcheck={false}
+                        autocomplete="off"
+                    />
                 </label>
                 <button type="submit" class="primary">
                     Use it
@@ -61,7 +72,8 @@ function Node() {
             </p>
             {index.value?.live && named.length > 0 && ownRpc.value !== null && !named.includes(ownRpc.value) && (
                 <Notice tone="wait" title="This queen's page may ask only nodes that she allows">
-                    Her Content-Security-Policy names {named.join(", ")}. To ask your own, open an exported copy (swarm orb export) or check without this page.
+                    Her Content-Security-Policy names {named.join(", ")}. To ask your own, open an exported copy (swarm orb export) or check
+                    without this page.
                 </Notice>
             )}
         </Card>

@@ -27,10 +27,12 @@ export interface Opened {
 export async function release(job: string, by: string): Promise<Released> {
     const answer = await getSigned(`api/v1/jobs/${encodeURIComponent(job)}/result`, by);
     const result = (await answer.json()) as JobResult;
-    if (BigInt(result.result.size) > BigInt(RESULT_BYTES_MAX)) throw new Failure("refused", "The result is too large for a page: use swarm result.");
+    if (BigInt(result.result.size) > BigInt(RESULT_BYTES_MAX))
+        throw new Failure("refused", "The result is too large for a page: use swarm result.");
     const blob = await getSigned(`api/v1/blobs/${encodeURIComponent(result.result.sha256.replace(/^0x/, ""))}`, by);
     const ciphertext = new Uint8Array(await blob.arrayBuffer());
-    if (hex(sha256(ciphertext)) !== result.result.sha256) throw new Failure("damaged", "The ciphertext is not the one that the queen named.");
+    if (hex(sha256(ciphertext)) !== result.result.sha256)
+        throw new Failure("damaged", "The ciphertext is not the one that the queen named.");
     return { result, ciphertext };
 }
 

@@ -13,7 +13,7 @@ const FILES_MAX = 4_096;
 /** The files of an archive, in its order. Throws on anything else than plain files with sound headers. */
 export function untar(archive: Uint8Array): File[] {
     const files: File[] = [];
-    for (let at = 0; at + BLOCK <= archive.length; ) {
+    for (let at = 0; at + BLOCK <= archive.length;) {
         const header = archive.subarray(at, at + BLOCK);
         if (header.every((byte) => byte === 0)) return files;
         if (files.length === FILES_MAX) throw new Error(`The archive has more than ${FILES_MAX} files.`);
