@@ -37,7 +37,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
             </a>
             <header class="top">
                 <div class="top-row">
-                    <a class="brand" href={href()} aria-label="SwarmOrb, overview">
+                    <a class="brand" href={href()}>
                         <svg viewBox="0 0 32 32" aria-hidden="true">
                             <path d="M16 1.5 28.6 8.75v14.5L16 30.5 3.4 23.25V8.75z" class="brand-cell" />
                             <circle cx="16" cy="16" r="6.5" class="brand-orb" />
