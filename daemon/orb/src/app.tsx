@@ -1,6 +1,7 @@
 import type { ComponentType } from "preact";
-import { useEffect } from "preact/hooks";
-import { Failed, Skeleton } from "./components/states";
+import { useEffect, useErrorBoundary } from "preact/hooks";
+import { PageHead } from "./components/layout";
+import { Failed, Notice, Skeleton } from "./components/states";
 import { index, indexFailure } from "./data/site";
 import { Bee } from "./pages/bee";
 import { Bees } from "./pages/bees";
@@ -56,10 +57,29 @@ export function App() {
 }
 
 function Show({ page, id }: { page: Page; id: string }) {
+    const [error] = useErrorBoundary();
+    if (error) return <Broken title={page.title} error={error} />;
     if (page.alone || index.value) return <page.show id={id} />;
-    return indexFailure.value ? (
-        <Failed failure={indexFailure.value} missing="No index.json lies beside this page" />
-    ) : (
-        <Skeleton lines={8} />
+    return (
+        <>
+            <PageHead title={page.title} />
+            {indexFailure.value ? (
+                <Failed failure={indexFailure.value} missing="No index.json lies beside this page" />
+            ) : (
+                <Skeleton lines={8} />
+            )}
+        </>
+    );
+}
+
+/** What came could not be shown: one page is lost, not the site. */
+function Broken({ title, error }: { title: string; error: unknown }) {
+    return (
+        <>
+            <PageHead title={title} />
+            <Notice tone="bad" title="What came cannot be shown" alert>
+                {error instanceof Error ? error.message : String(error)}
+            </Notice>
+        </>
     );
 }

@@ -2,6 +2,7 @@ import type { ComponentChildren } from "preact";
 import type { Failure } from "../api/http";
 import type { Load } from "../data/load";
 import type { Tone } from "./badge";
+import { PageHead } from "./layout";
 
 /** Says something instead of, or above, what a page shows. */
 export function Notice({
@@ -57,20 +58,26 @@ export function Failed({ failure, missing }: { failure: Failure; missing?: strin
     );
 }
 
+interface LoadedProps<T> {
+    readonly load: Load<T>;
+    readonly lines?: number;
+    /** What is said when there is no such thing. */
+    readonly missing?: string;
+    /** Heads the page until its content does it: for what a whole page is about. */
+    readonly title?: string;
+    readonly children: (value: T) => ComponentChildren;
+}
+
 /** Shows what was loaded, or where the loading stands. */
-export function Loaded<T>({
-    load,
-    lines = 3,
-    missing,
-    children,
-}: {
-    load: Load<T>;
-    lines?: number;
-    missing?: string;
-    children: (value: T) => ComponentChildren;
-}) {
-    if (load.state === "loading") return <Skeleton lines={lines} />;
-    if (load.state === "failed") return <Failed failure={load.failure} missing={missing} />;
+export function Loaded<T>({ load, lines = 3, missing, title, children }: LoadedProps<T>) {
+    if (load.state !== "ready") {
+        return (
+            <>
+                {title && <PageHead title={title} />}
+                {load.state === "loading" ? <Skeleton lines={lines} /> : <Failed failure={load.failure} missing={missing} />}
+            </>
+        );
+    }
     return (
         <>
             {load.stale && (

@@ -133,10 +133,11 @@ export function LongTable<T>({ label, columns, count, row, onSeen }: LongProps<T
 function usePrinting(): boolean {
     const [printing, setPrinting] = useState(false);
     useEffect(() => {
-        const media = matchMedia("print");
-        const change = (): void => setPrinting(media.matches);
-        media.addEventListener("change", change);
-        return () => media.removeEventListener("change", change);
+        const stop = new AbortController();
+        const { signal } = stop;
+        addEventListener("beforeprint", () => setPrinting(true), { signal });
+        addEventListener("afterprint", () => setPrinting(false), { signal });
+        return () => stop.abort();
     }, []);
     return printing;
 }

@@ -31,7 +31,7 @@ export function Bee({ id }: { id: string }) {
     return (
         <>
             {live.value ? (
-                <Loaded load={bee} lines={6} missing="No bee has this key">
+                <Loaded load={bee} lines={6} missing="No bee has this key" title={short(address)}>
                     {(value) => <Now bee={value} />}
                 </Loaded>
             ) : (

@@ -106,7 +106,7 @@ function Unsettled({ epoch }: { epoch: string }) {
         );
     }
     return (
-        <Loaded load={load} lines={6} missing={`There is no ${epochName(epoch)}`}>
+        <Loaded load={load} lines={6} missing={`There is no ${epochName(epoch)}`} title={`Epoch ${epoch}`}>
             {(value) => <OpenEpoch epoch={value} />}
         </Loaded>
     );

@@ -37,7 +37,7 @@ export function JobPage({ id }: { id: string }) {
         );
     }
     return (
-        <Loaded load={job} lines={8} missing={`There is no ${id}`}>
+        <Loaded load={job} lines={8} missing={`There is no ${id}`} title={id}>
             {(value) => <Shown job={value} beat={beat} />}
         </Loaded>
     );

@@ -26,7 +26,7 @@ export function ReceiptPage({ id }: { id: string }) {
     const load = useLoad(job ? `${id} ${epoch}` : null, (signal) => findReceipt(signal, id, epoch));
     if (!job) return <NotFound />;
     return (
-        <Loaded load={load} lines={10} missing="There is no receipt">
+        <Loaded load={load} lines={10} missing="There is no receipt" title={id}>
             {(found) => (found ? <Shown id={id} found={found} /> : <None id={id} />)}
         </Loaded>
     );
