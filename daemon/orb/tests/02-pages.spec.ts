@@ -12,7 +12,7 @@ interface Place {
 const client = (rack: Rack): Promise<string> => fetch(`${rack.queen}/api/v1/jobs/${rack.jobs[0]!.job_id}`).then(async (answer) => ((await answer.json()) as { client: string }).client);
 
 const PLACES: Place[] = [
-    { name: "overview", route: () => "#/", says: () => [/SwarmOrb/] },
+    { name: "overview", route: () => "#/", says: (rack) => ["Epochs", "Jobs done", rack.jobs[0]!.job_id] },
     { name: "epochs", route: () => "#/epochs", says: (rack) => [rack.epoch, rack.voided.epoch, /void/i] },
     { name: "a settled epoch", route: () => "#/epoch/1", says: () => ["Epoch 1", "0.20"] },
     { name: "its money", route: () => "#/epoch/1?tab=money", says: () => [/work/i, /readiness/i, /protocol/i, /operator/i] },

@@ -19,7 +19,7 @@ test("the owner signs, opens the picture here, and the identity never leaves the
     await field.fill(identity);
     await page.getByRole("button", { name: "Open it here" }).click();
     const picture = page.locator("img.picture");
-    await expect(picture).toBeVisible({ timeout: 30_000 });
+    await expect(picture).toBeVisible({ timeout: 90_000 });
     expect(await picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(100);
     await expect(page.getByText("These are the files that the worker signed for")).toBeVisible();
     expect(await axe(page)).toEqual([]);

@@ -30,7 +30,7 @@ test("events arrive by themselves", async ({ page, rack }) => {
 });
 
 test("a queen that restarts: the page shows how old its news is, and comes back by itself", async ({ page, rack, expected }) => {
-    test.setTimeout(120_000);
+    test.setTimeout(300_000);
     expected.push(/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|Failed to (load|fetch)|status of 5|network error/i);
     await open(page, rack.queen, "#/");
     const pulse = page.locator("[data-age]");

@@ -38,7 +38,8 @@ export async function enlarge(page: Page): Promise<void> {
     await page.route("**/chain/epoch-001.json", async (route) => {
         const answer = await route.fetch();
         const file = (await answer.json()) as Record<string, unknown>;
-        const line = (name: string) => (entry: { amount: string }) => ({ [name]: (entry as unknown as Record<string, string>)[name], account: (entry as unknown as Record<string, string>)[name], amount: entry.amount });
-        await route.fulfill({ response: answer, json: { ...file, charges: clients.map(line("client")), payouts: payouts.map(line("payee")), credits: payouts.map(line("payee")) } });
+        const charges = clients.map(({ client, amount }) => ({ account: client, amount }));
+        const credits = payouts.map(({ payee, amount }) => ({ account: payee, amount }));
+        await route.fulfill({ response: answer, json: { ...file, charges, credits } });
     });
 }

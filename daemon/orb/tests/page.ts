@@ -49,6 +49,13 @@ export async function open(page: Page, site: string, route: string): Promise<voi
     await settled(page);
 }
 
+/** Goes to another page, so that the next one starts afresh. */
+export async function leave(page: Page, site: string): Promise<void> {
+    await page.goto(`${site}/#/settings`);
+    await expect(page.locator("[data-step]")).toHaveCount(0);
+    await expect(page.getByRole("heading", { name: "Settings" })).toBeVisible();
+}
+
 /** Nothing on the page is on its way. */
 export async function settled(page: Page): Promise<void> {
     await expect(page.locator("main")).toBeVisible();
@@ -56,7 +63,7 @@ export async function settled(page: Page): Promise<void> {
 }
 
 /** The steps of a verification, once all have come: id → state. */
-export async function steps(page: Page, seconds = 30): Promise<Record<string, string>> {
+export async function steps(page: Page, seconds = 90): Promise<Record<string, string>> {
     await expect(page.locator("[data-step]").first()).toBeVisible();
     await expect(page.locator('[data-step][data-state="waiting"]')).toHaveCount(0, { timeout: seconds * 1000 });
     return page.locator("[data-step]").evaluateAll((all) =>
@@ -75,7 +82,7 @@ export async function axe(page: Page): Promise<string[]> {
     return page.evaluate(async () => {
         const { axe } = window as unknown as { axe: { run(options: object): Promise<{ violations: { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }[] }> } };
         // Styles that are still on their way would be judged half faded.
-        for (const animation of document.getAnimations()) animation.finish();
+        for (const animation of document.getAnimations()) if (animation.effect?.getComputedTiming().iterations !== Infinity) animation.finish();
         const { violations } = await axe.run({ resultTypes: ["violations"] });
         return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
     });

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, program, until } from "./machine";
 import { type Rack, swarm } from "./rack";
+import { stop } from "./stop";
 
 /** The story takes half a minute on two cores, and much longer when they are busy. */
 const STORY_SECONDS_MAX = 300;
@@ -14,7 +15,9 @@ interface Epoch {
     epoch: { status: string; note: string | null };
 }
 
-export default async function start(): Promise<void> {
+/** Starts a rack, unless $ORB_RACK names the description of one that is up already (to work on a test). Gives what ends it. */
+export default async function start(): Promise<() => Promise<void>> {
+    if (process.env["ORB_RACK"]) return async () => undefined;
     const base = mkdtempSync(join(tmpdir(), "swarmos-orb-"));
     const dir = join(base, "demo");
     const said = join(base, "demo.txt");
@@ -37,6 +40,7 @@ export default async function start(): Promise<void> {
     demo.unref();
     const rack: Rack & { base: string } = { ...told, pid: demo.pid!, base, dir, voided, exported };
     writeFileSync(process.env["ORB_RACK"], JSON.stringify(rack));
+    return stop;
 }
 
 /** One more job, sealed and settled; then the guardian voids its epoch within the window. */

@@ -2,9 +2,8 @@
 import { readFileSync, rmSync } from "node:fs";
 import { until } from "./machine";
 
-export default async function stop(): Promise<void> {
-    const file = process.env["ORB_RACK"];
-    if (!file) return;
+export async function stop(): Promise<void> {
+    const file = process.env["ORB_RACK"]!;
     const { pid, base, others = [] } = JSON.parse(readFileSync(file, "utf8")) as { pid: number; base: string; others?: number[] };
     for (const other of others) end(other);
     end(pid);
