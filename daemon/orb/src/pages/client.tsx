@@ -64,6 +64,7 @@ export function Client({ id }: { id: string }) {
                     <Paged<Job>
                         label="Jobs of the client"
                         columns={JOB_COLUMNS}
+                        id={(job) => job.job_id}
                         about={address}
                         beat={beat}
                         load={(signal, after) => queen.jobs(signal, { client: address, after })}

@@ -61,6 +61,7 @@ export function OpenEpoch({ epoch }: { epoch: Epoch }) {
                 <Paged<Job>
                     label="Jobs of the epoch"
                     columns={JOB_COLUMNS}
+                    id={(job) => job.job_id}
                     about={epoch.epoch_id}
                     load={(signal, after) => queen.epochJobs(signal, epoch.epoch_id, after)}
                     empty="No job has completed in it yet"

@@ -31,6 +31,7 @@ export function Jobs() {
                 <Paged<Job>
                     label="Jobs, newest first"
                     columns={JOB_COLUMNS}
+                    id={(job) => job.job_id}
                     about={state}
                     beat={beat}
                     load={(signal, after) => queen.jobs(signal, { status: state === "all" ? undefined : state, after })}
