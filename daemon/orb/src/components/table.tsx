@@ -1,4 +1,4 @@
-import type { ComponentChildren } from "preact";
+import { Component, type ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 /** A column of a table: its head, and what a row shows in it. */
@@ -68,7 +68,7 @@ interface LongProps<T> extends Omit<Props<T>, "rows" | "id"> {
 /** A table of any length: only the rows that are seen exist. */
 export function LongTable<T>({ label, columns, count, row, onSeen }: LongProps<T>) {
     const frame = useRef<HTMLDivElement>(null);
-    const [top, setTop] = useState(0);
+    const [top, setTop] = useState(0); // The first row that is seen.
     const [height, setHeight] = useState(600);
     useEffect(() => {
         const element = frame.current;
@@ -78,8 +78,8 @@ export function LongTable<T>({ label, columns, count, row, onSeen }: LongProps<T
         return () => observer.disconnect();
     }, []);
     const whole = usePrinting() || count <= ROWS_WHOLE_MAX;
-    const first = whole ? 0 : Math.max(0, Math.floor(top / ROW_PIXELS) - ROWS_BEYOND);
-    const end = whole ? count : Math.min(count, Math.ceil((top + height) / ROW_PIXELS) + ROWS_BEYOND);
+    const first = whole ? 0 : Math.max(0, top - ROWS_BEYOND);
+    const end = whole ? count : Math.min(count, top + Math.ceil(height / ROW_PIXELS) + ROWS_BEYOND);
     useEffect(() => onSeen?.(first, end), [first, end, count]);
     const grid = columns.map((column) => `minmax(0, ${column.share ?? 1}fr)`).join(" ");
     const narrow = columns
@@ -107,26 +107,43 @@ export function LongTable<T>({ label, columns, count, row, onSeen }: LongProps<T
                 ref={frame}
                 tabIndex={0}
                 aria-label={`${label}, rows`}
-                onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+                onScroll={(event) => setTop(Math.floor(event.currentTarget.scrollTop / ROW_PIXELS))}
             >
                 <div role="presentation" style={{ height: `${first * ROW_PIXELS}px` }} />
                 {Array.from({ length: end - first }, (_, offset) => {
                     const position = first + offset;
-                    const value = row(position);
-                    return (
-                        <div key={position} class="long-row" role="row" aria-rowindex={position + 2}>
-                            {columns.map((column) => (
-                                <span key={column.name} role="cell" class={classes(column)}>
-                                    {value === undefined ? <i class="ghost" /> : column.show(value, position)}
-                                </span>
-                            ))}
-                        </div>
-                    );
+                    return <Row<T> key={position} position={position} value={row(position)} columns={columns} />;
                 })}
                 <div role="presentation" style={{ height: `${(count - end) * ROW_PIXELS}px` }} />
             </div>
         </div>
     );
+}
+
+interface RowProps<T> {
+    readonly position: number;
+    /** Undefined while it is on its way. */
+    readonly value: T | undefined;
+    readonly columns: readonly Column<T>[];
+}
+
+/** A row of a long table. One that stays in view while the table scrolls is not drawn again. */
+class Row<T> extends Component<RowProps<T>> {
+    override shouldComponentUpdate(next: RowProps<T>): boolean {
+        return next.value !== this.props.value || next.columns !== this.props.columns;
+    }
+
+    override render({ position, value, columns }: RowProps<T>) {
+        return (
+            <div class="long-row" role="row" aria-rowindex={position + 2}>
+                {columns.map((column) => (
+                    <span key={column.name} role="cell" class={classes(column)}>
+                        {value === undefined ? <i class="ghost" /> : column.show(value, position)}
+                    </span>
+                ))}
+            </div>
+        );
+    }
 }
 
 /** Whether the page is being printed: paper does not scroll. */
