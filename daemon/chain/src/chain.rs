@@ -49,11 +49,16 @@ impl Chain {
         escrow: Address,
         token: Address,
     ) -> Result<Self, SetupError> {
-        Ok(Self {
-            rpc: Rpc::new(rpc_url)?,
+        Ok(Self::over(Rpc::new(rpc_url)?, chain_id, escrow, token))
+    }
+
+    /// The same through `rpc`.
+    pub fn over(rpc: Rpc, chain_id: u64, escrow: Address, token: Address) -> Self {
+        Self {
+            rpc,
             domain: Domain::new(chain_id, escrow),
             token,
-        })
+        }
     }
 
     /// The node.

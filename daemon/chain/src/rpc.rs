@@ -80,6 +80,13 @@ impl Rpc {
         })
     }
 
+    /// A node behind `client`: a transport of one's own, such as a simulated chain.
+    pub fn over(client: RpcClient) -> Self {
+        Self {
+            provider: RootProvider::new(client),
+        }
+    }
+
     /// The provider below, for what this module does not offer.
     pub fn provider(&self) -> &RootProvider {
         &self.provider

@@ -12,6 +12,7 @@ use crate::limits::PAGE_ROWS_MAX;
 use crate::readers::Readers;
 use crate::records::*;
 use crate::refusals::*;
+use crate::stepped::Gate;
 use crate::writer::{Command, Writer};
 use crate::{backup, sql};
 
@@ -49,6 +50,24 @@ impl Ledger {
             path: Arc::new(path.to_owned()),
             writer: Writer::start(conn)?,
             readers,
+        })
+    }
+
+    /// Opens or creates it for a simulation: every command and query runs on the caller's thread, as
+    /// `gate` lets it, and nothing else runs.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_stepped(
+        path: &Path,
+        config: LedgerConfig,
+        gate: Arc<dyn Gate>,
+    ) -> Result<Self, LedgerError> {
+        let conn = sql::open_writer(path, &config)?;
+        Ok(Self {
+            path: Arc::new(path.to_owned()),
+            writer: Writer::stepped(conn, gate.clone())?,
+            readers: Arc::new(Readers::stepped(path, gate)?),
         })
     }
 

@@ -26,7 +26,9 @@ pub mod records;
 pub mod refusals;
 mod sql;
 mod state;
+mod stepped;
 mod writer;
 
 pub use error::{Cause, CommandError, LedgerError};
 pub use ledger::{JobFilter, Ledger, LedgerConfig};
+pub use stepped::{Fate, Gate};

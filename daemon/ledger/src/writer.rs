@@ -6,7 +6,7 @@
 //! transaction of its own, so that one bad command cannot take its neighbours along.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,6 +14,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::error::{CommandError, LedgerError};
 use crate::hot::Hot;
 use crate::limits::{BATCH_COMMANDS_MAX, QUEUE_COMMANDS_MAX};
+use crate::stepped::{Fate, Gate};
+
+/// Pages that a file of SQLite may have.
+const PAGES_MAX: i64 = 4_294_967_294;
 
 /// What the ledger can be told to do.
 pub(crate) trait Command: Send + 'static {
@@ -37,6 +41,8 @@ pub(crate) struct Tx<'a> {
 
 /// A queued command.
 trait Work: Send {
+    /// What kind of command it is.
+    fn name(&self) -> &'static str;
     /// Runs it and keeps the answer; `Err` when storage failed.
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), LedgerError>;
     /// Answers an error instead.
@@ -52,6 +58,11 @@ struct Queued<C: Command> {
 }
 
 impl<C: Command> Work for Queued<C> {
+    fn name(&self) -> &'static str {
+        let path = std::any::type_name::<C>();
+        path.rsplit("::").next().unwrap_or(path)
+    }
+
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), LedgerError> {
         let changes = tx.conn.total_changes();
         match self.command.run(tx) {
@@ -84,28 +95,29 @@ enum Message {
     Close(oneshot::Sender<()>),
 }
 
-/// A handle to the writer thread.
+/// A handle to the writer.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    queue: mpsc::Sender<Message>,
+    place: Place,
     newest: watch::Receiver<u64>,
     pending: watch::Receiver<u64>,
+}
+
+/// Where commands run.
+#[derive(Clone)]
+enum Place {
+    /// On a thread of their own, which this leads to.
+    Thread(mpsc::Sender<Message>),
+    /// On the caller's thread, one by one, as the gate lets them; `None` once closed.
+    Here(Arc<Mutex<Option<Committer>>>, Arc<dyn Gate>),
 }
 
 impl Writer {
     /// Starts the thread.
     pub fn start(conn: Connection) -> Result<Self, LedgerError> {
-        let hot = Hot::load(&conn)?;
-        let (newest_out, newest) = watch::channel(hot.journal.seq);
-        let (pending_out, pending) = watch::channel(0);
         let (queue, inbox) = mpsc::channel(QUEUE_COMMANDS_MAX);
-        let thread = Thread {
-            conn,
-            hot: Some(hot),
-            inbox,
-            newest: newest_out,
-            pending: pending_out,
-        };
+        let (committer, newest, pending) = Committer::new(conn)?;
+        let thread = Thread { committer, inbox };
         std::thread::Builder::new()
             .name("ledger".into())
             .spawn(move || thread.run())
@@ -113,7 +125,17 @@ impl Writer {
                 source: Arc::new(source),
             })?;
         Ok(Self {
-            queue,
+            place: Place::Thread(queue),
+            newest,
+            pending,
+        })
+    }
+
+    /// Runs commands on the caller's thread, through `gate`.
+    pub fn stepped(conn: Connection, gate: Arc<dyn Gate>) -> Result<Self, LedgerError> {
+        let (committer, newest, pending) = Committer::new(conn)?;
+        Ok(Self {
+            place: Place::Here(Arc::new(Mutex::new(Some(committer))), gate),
             newest,
             pending,
         })
@@ -127,18 +149,34 @@ impl Writer {
             answer: None,
             reply,
         });
-        self.queue
-            .send(Message::Work(work))
-            .await
-            .map_err(|_| LedgerError::Stopped)?;
+        match &self.place {
+            Place::Thread(queue) => queue
+                .send(Message::Work(work))
+                .await
+                .map_err(|_| LedgerError::Stopped)?,
+            Place::Here(committer, gate) => {
+                if !step(committer, &**gate, work)? {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
         answer.await.map_err(|_| LedgerError::Stopped)?
     }
 
     pub async fn close(&self) {
-        let (done, closed) = oneshot::channel();
-        if self.queue.send(Message::Close(done)).await.is_ok() {
-            // An error means that another close was first.
-            let _ = closed.await;
+        match &self.place {
+            Place::Thread(queue) => {
+                let (done, closed) = oneshot::channel();
+                if queue.send(Message::Close(done)).await.is_ok() {
+                    // An error means that another close was first.
+                    let _ = closed.await;
+                }
+            }
+            Place::Here(committer, _) => {
+                if let Some(committer) = lock(committer).take() {
+                    committer.close();
+                }
+            }
         }
     }
 
@@ -151,13 +189,32 @@ impl Writer {
     }
 }
 
+fn lock(committer: &Mutex<Option<Committer>>) -> std::sync::MutexGuard<'_, Option<Committer>> {
+    // What a panic left half done is rolled back with its transaction.
+    committer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs one command on this thread. False when the gate halts the caller for ever.
+fn step(
+    committer: &Mutex<Option<Committer>>,
+    gate: &dyn Gate,
+    work: Box<dyn Work>,
+) -> Result<bool, LedgerError> {
+    let fate = gate.before(work.name());
+    if fate == Fate::Halt {
+        return Ok(false);
+    }
+    let mut committer = lock(committer);
+    let committer = committer.as_mut().ok_or(LedgerError::Stopped)?;
+    committer.limit_pages(fate == Fate::DiskFull)?;
+    committer.settle(&mut vec![work]);
+    committer.limit_pages(false)?;
+    Ok(gate.after() != Fate::Halt)
+}
+
 struct Thread {
-    conn: Connection,
-    /// `None` after a rollback, until it could be read again.
-    hot: Option<Hot>,
+    committer: Committer,
     inbox: mpsc::Receiver<Message>,
-    newest: watch::Sender<u64>,
-    pending: watch::Sender<u64>,
 }
 
 impl Thread {
@@ -181,15 +238,57 @@ impl Thread {
                     .then(|| self.inbox.try_recv().ok())
                     .flatten();
             }
-            self.settle(&mut batch);
+            self.committer.settle(&mut batch);
         }
         self.inbox.close();
         // What was queued after the close hears that the writer has stopped, as its reply is dropped.
+        self.committer.close();
+        if let Some(done) = closed {
+            let _ = done.send(());
+        }
+    }
+}
+
+/// Owns the connection: runs batches of commands.
+struct Committer {
+    conn: Connection,
+    /// `None` after a rollback, until it could be read again.
+    hot: Option<Hot>,
+    newest: watch::Sender<u64>,
+    pending: watch::Sender<u64>,
+}
+
+type Watched = (Committer, watch::Receiver<u64>, watch::Receiver<u64>);
+
+impl Committer {
+    /// With who watches the newest entry and the pending jobs.
+    fn new(conn: Connection) -> Result<Watched, LedgerError> {
+        let hot = Hot::load(&conn)?;
+        let (newest, newest_in) = watch::channel(hot.journal.seq);
+        let (pending, pending_in) = watch::channel(0);
+        let committer = Self {
+            conn,
+            hot: Some(hot),
+            newest,
+            pending,
+        };
+        Ok((committer, newest_in, pending_in))
+    }
+
+    fn close(self) {
         if let Err((_, error)) = self.conn.close() {
             tracing::error!(%error, "the ledger was not closed cleanly; nothing durable is lost");
         }
-        if let Some(done) = closed {
-            let _ = done.send(());
+    }
+
+    /// Whether the file must not grow, as on a full disk: SQLite lowers a limit to the file's size at most.
+    fn limit_pages(&self, full: bool) -> Result<(), LedgerError> {
+        let pages = if full { 1 } else { PAGES_MAX };
+        let set = self.conn.pragma_update(None, "max_page_count", pages);
+        // SQLite answers with a row, which an update does not expect.
+        match set {
+            Ok(()) | Err(rusqlite::Error::ExecuteReturnedResults) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

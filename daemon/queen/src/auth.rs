@@ -15,7 +15,6 @@ use swarm_types::request::{
 };
 use swarm_types::{Address, Signature65, sha256};
 
-use crate::clock::now_seconds;
 use crate::extract::{body_bytes, from_json};
 use crate::problem::{Answer, Refused};
 use crate::state::{App, AppState};
@@ -126,7 +125,7 @@ impl FromRequest<App> for Signed {
             app.metrics.signatures_refused.add(1);
             refused
         };
-        let now = now_seconds();
+        let now = app.clock.seconds();
         let claimed = claimed(request.headers()).map_err(refuse)?;
         check_clock(claimed.timestamp, now).map_err(refuse)?;
         let method = request.method().as_str().to_owned();

@@ -26,7 +26,7 @@
 mod api;
 mod auth;
 mod catalogue;
-mod clock;
+pub mod clock;
 mod config;
 mod convert;
 mod extract;
@@ -41,6 +41,7 @@ mod rails;
 pub mod seam;
 pub mod settlement;
 mod state;
+mod stepped;
 mod sweeper;
 mod tls;
 mod webhooks;
@@ -53,4 +54,5 @@ pub use config::{
 pub use queen::{Queen, QueenHandle, QueenKeys, StartError};
 pub use rails::Strategy;
 pub use state::audit_dir;
+pub use stepped::SteppedQueen;
 pub use tls::TlsError;

@@ -10,7 +10,7 @@ use swarm_ledger::Ledger;
 use swarm_ledger::commands::BindName;
 use swarm_types::Address;
 
-use crate::clock::now_seconds;
+use crate::clock::Clock;
 use crate::problem::{Answer, Refused};
 
 /// How long an answer of the chain is believed.
@@ -24,15 +24,17 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 pub struct Names {
     chain: Option<(Ens, u64)>,
     ledger: Ledger,
+    clock: Clock,
     seen: Mutex<HashMap<String, (Option<Address>, Instant)>>,
 }
 
 impl Names {
     /// Names by the registry of `chain` (with its chain id), or none at all.
-    pub fn new(chain: Option<(Ens, u64)>, ledger: Ledger) -> Self {
+    pub fn new(chain: Option<(Ens, u64)>, ledger: Ledger, clock: Clock) -> Self {
         Self {
             chain,
             ledger,
+            clock,
             seen: Mutex::default(),
         }
     }
@@ -87,7 +89,7 @@ impl Names {
         if let Some(binding) = &binding {
             self.ledger
                 .bind_name(BindName {
-                    now: now_seconds(),
+                    now: self.clock.seconds(),
                     address: binding.address,
                     name: Some(key.clone()),
                     chain_id: *chain_id,

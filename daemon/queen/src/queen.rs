@@ -23,7 +23,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::{Catalogue, CatalogueError};
-use crate::config::{ConfigError, QueenConfig};
+use crate::clock::Clock;
+use crate::config::{ChainConfig, ConfigError, QueenConfig};
 use crate::feed::Feed;
 use crate::limits::{Buckets, HANDSHAKE_TIME_MAX, HEAD_TIME_MAX};
 use crate::metrics::Metrics;
@@ -126,39 +127,28 @@ impl Queen {
         config.check().map_err(StartError::Config)?;
         // An error only says that the process has chosen its provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let state = &config.state_dir;
-        for path in [state.clone(), audit_dir(state)] {
-            private_dir(&path)?;
-        }
-        let catalogue = Catalogue::read(&config).map_err(StartError::Models)?;
-        let ledger_config = LedgerConfig {
-            chain_id: config.chain.chain_id,
-            escrow: config.chain.escrow,
-            default_cap: config.chain.default_cap,
-        };
-        let ledger = Ledger::open(&config.ledger_path(), ledger_config);
+        make_dirs(&config)?;
+        let ledger = Ledger::open(&config.ledger_path(), ledger_config(&config));
         let ledger = ledger.map_err(StartError::Ledger)?;
-        let limits = BlobLimits {
-            blob_bytes_max: config.limits.blob_bytes_max,
-            uploads_max: config.limits.uploads_max,
-        };
-        let store = BlobStore::open(state.join("blobs"), limits).await;
-        let store = store.map_err(StartError::Store)?;
         let tls = match config.speaks_tls() {
-            true => Some(tls::load(&config.listen, &state.join("tls")).map_err(StartError::Tls)?),
+            true => {
+                let dir = config.state_dir.join("tls");
+                Some(tls::load(&config.listen, &dir).map_err(StartError::Tls)?)
+            }
             false => None,
         };
-        let names = match &config.chain.ens {
-            Some(ens) => {
-                let rpc = Rpc::new(&ens.rpc_url).map_err(StartError::Names)?;
-                Some((Ens::new(rpc, ens.registry), ens.chain_id))
+        let chain = match &config.chain.rpc_url {
+            Some(url) => {
+                let ChainConfig {
+                    chain_id,
+                    escrow,
+                    token,
+                    ..
+                } = config.chain;
+                let chain = Chain::new(url, chain_id, escrow, token);
+                Some(chain.map_err(StartError::Chain)?)
             }
             None => None,
-        };
-        let settlement = settlement(&config, keys.settlement, &ledger)?;
-        let trouble = match &settlement {
-            Some(_) => "settlement has not reported yet",
-            None => "off: the queen was started without chain.rpc_url or without settlement keys",
         };
         let address = config.listen.address;
         let bound = TcpListener::bind(address).and_then(|listener| {
@@ -166,32 +156,10 @@ impl Queen {
             Ok(listener)
         });
         let listener = bound.map_err(|source| StartError::Bind { address, source })?;
-        let (link, port) = seam::link(trouble);
-        let rails = Rails::start(ledger.clone(), config.rails.clone()).await;
-        let rails = rails.map_err(StartError::Ledger)?;
-        let app = AppState {
-            domain: Domain::new(config.chain.chain_id, config.chain.escrow),
-            store,
-            catalogue,
-            rails,
-            key: keys.queen,
-            settlement: link,
-            feed: Feed::default(),
-            names: Names::new(names, ledger.clone()),
-            metrics: Metrics::default(),
-            signers: Buckets::new(config.limits.per_signer),
-            addresses: Buckets::new(config.limits.per_address),
-            addresses_signed: Buckets::new(config.limits.per_address_signed),
-            in_flight: Arc::new(Semaphore::new(config.limits.in_flight_max)),
-            streams: Arc::new(Semaphore::new(config.limits.streams_max)),
-            inputs: RwLock::new(()),
-            stop: CancellationToken::new(),
-            cids: Mutex::default(),
-            ledger,
-            config,
-        };
+        let (app, port, settlement) =
+            assemble(config, keys, ledger, chain, Clock::system()).await?;
         Ok(Self {
-            app: Arc::new(app),
+            app,
             listener,
             tls,
             port,
@@ -245,31 +213,92 @@ impl Queen {
     }
 }
 
-/// Settlement, when both chain and keys are there.
-fn settlement(
-    config: &QueenConfig,
-    keys: Option<SettlementKeys>,
-    ledger: &Ledger,
-) -> Result<Option<Settlement>, StartError> {
-    let chain = &config.chain;
-    let (Some(url), Some(keys)) = (&chain.rpc_url, keys) else {
-        return Ok(None);
+/// What the configuration says of the ledger.
+pub(crate) fn ledger_config(config: &QueenConfig) -> LedgerConfig {
+    LedgerConfig {
+        chain_id: config.chain.chain_id,
+        escrow: config.chain.escrow,
+        default_cap: config.chain.default_cap,
+    }
+}
+
+/// Makes her directories.
+pub(crate) fn make_dirs(config: &QueenConfig) -> Result<(), StartError> {
+    let state = &config.state_dir;
+    for path in [state.clone(), audit_dir(state)] {
+        private_dir(&path)?;
+    }
+    Ok(())
+}
+
+/// Everything of a queen but her sockets and tasks.
+pub(crate) async fn assemble(
+    config: QueenConfig,
+    keys: QueenKeys,
+    ledger: Ledger,
+    chain: Option<Chain>,
+    clock: Clock,
+) -> Result<(App, SettlementPort, Option<Settlement>), StartError> {
+    let catalogue = Catalogue::read(&config).map_err(StartError::Models)?;
+    let limits = BlobLimits {
+        blob_bytes_max: config.limits.blob_bytes_max,
+        uploads_max: config.limits.uploads_max,
     };
-    let shares = Shares {
-        rates: config.fees.rates,
-        protocol_payee: config.fees.protocol_payee,
-        operator_payee: config.fees.operator_payee,
+    let store = BlobStore::open(config.state_dir.join("blobs"), limits).await;
+    let store = store.map_err(StartError::Store)?;
+    let names = match &config.chain.ens {
+        Some(ens) => {
+            let rpc = Rpc::new(&ens.rpc_url).map_err(StartError::Names)?;
+            Some((Ens::new(rpc, ens.registry), ens.chain_id))
+        }
+        None => None,
     };
-    let client = Chain::new(url, chain.chain_id, chain.escrow, chain.token);
-    Ok(Some(Settlement::new(
-        ledger.clone(),
-        client.map_err(StartError::Chain)?,
-        config.settlement.clone(),
-        keys,
-        shares,
-        audit_dir(&config.state_dir),
-        chain.escrow_block,
-    )))
+    let settlement = chain.zip(keys.settlement).map(|(chain, keys)| {
+        let shares = Shares {
+            rates: config.fees.rates,
+            protocol_payee: config.fees.protocol_payee,
+            operator_payee: config.fees.operator_payee,
+        };
+        let settlement = Settlement::new(
+            ledger.clone(),
+            chain,
+            config.settlement.clone(),
+            keys,
+            shares,
+            audit_dir(&config.state_dir),
+            config.chain.escrow_block,
+        );
+        settlement.with_clock(clock.clone())
+    });
+    let trouble = match &settlement {
+        Some(_) => "settlement has not reported yet",
+        None => "off: the queen was started without chain.rpc_url or without settlement keys",
+    };
+    let (link, port) = seam::link(trouble);
+    let rails = Rails::start(ledger.clone(), config.rails.clone(), clock.clone()).await;
+    let app = AppState {
+        domain: Domain::new(config.chain.chain_id, config.chain.escrow),
+        store,
+        catalogue,
+        rails: rails.map_err(StartError::Ledger)?,
+        key: keys.queen,
+        settlement: link,
+        feed: Feed::default(),
+        names: Names::new(names, ledger.clone(), clock.clone()),
+        metrics: Metrics::default(),
+        signers: Buckets::new(config.limits.per_signer),
+        addresses: Buckets::new(config.limits.per_address),
+        addresses_signed: Buckets::new(config.limits.per_address_signed),
+        in_flight: Arc::new(Semaphore::new(config.limits.in_flight_max)),
+        streams: Arc::new(Semaphore::new(config.limits.streams_max)),
+        inputs: RwLock::new(()),
+        stop: CancellationToken::new(),
+        cids: Mutex::default(),
+        clock,
+        ledger,
+        config,
+    };
+    Ok((Arc::new(app), port, settlement))
 }
 
 fn private_dir(path: &Path) -> Result<(), StartError> {

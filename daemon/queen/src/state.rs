@@ -16,6 +16,7 @@ use tokio::sync::{RwLock, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
+use crate::clock::Clock;
 use crate::config::QueenConfig;
 use crate::feed::Feed;
 use crate::limits::Buckets;
@@ -35,6 +36,8 @@ pub type App = Arc<AppState>;
 
 /// What every handler and task shares.
 pub struct AppState {
+    /// The time.
+    pub clock: Clock,
     /// Configuration, checked.
     pub config: QueenConfig,
     /// Money and jobs.

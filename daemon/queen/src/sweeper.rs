@@ -7,7 +7,6 @@ use swarm_ledger::LedgerError;
 use swarm_ledger::commands::{BlobDeleted, Sweep};
 use swarm_ledger::records::{BlobKind, BlobRecord};
 
-use crate::clock::now_seconds;
 use crate::limits::SECONDS_A_DAY;
 use crate::problem::chain;
 use crate::state::{App, AppState};
@@ -44,6 +43,13 @@ pub async fn run(app: App) {
     }
 }
 
+/// Everything that [`run`] does from time to time, once.
+pub async fn once(app: &App) {
+    report("deadlines", deadlines(app).await);
+    retention(app).await;
+    report("bees", app.rails.reconcile().await);
+}
+
 fn report(what: &str, outcome: Result<(), LedgerError>) {
     if let Err(error) = outcome {
         tracing::warn!(what, error = %chain(&error), "the sweeper waits for the ledger");
@@ -53,7 +59,7 @@ fn report(what: &str, outcome: Result<(), LedgerError>) {
 /// Moves every job whose deadline or lease has passed, and routes what is pending again.
 async fn deadlines(app: &App) -> Result<(), LedgerError> {
     loop {
-        let now = now_seconds();
+        let now = app.clock.seconds();
         let swept = app
             .ledger
             .sweep(Sweep { now })
@@ -85,7 +91,7 @@ async fn deadlines(app: &App) -> Result<(), LedgerError> {
 /// Destroys inputs whose job ended, results after their days, and uploads that nobody used.
 async fn retention(app: &AppState) {
     loop {
-        let now = now_seconds();
+        let now = app.clock.seconds();
         let orphans = now.saturating_sub(app.config.retention.orphans.as_seconds_down());
         let days = u64::from(app.config.retention.result_days);
         let results = now.saturating_sub(days * SECONDS_A_DAY);

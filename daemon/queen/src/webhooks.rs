@@ -17,7 +17,6 @@ use swarm_types::request::{
 };
 use swarm_types::{Signature65, sha256};
 
-use crate::clock::now_seconds;
 use crate::feed::public;
 use crate::problem::{Answer, Refused, chain};
 use crate::state::{App, AppState};
@@ -145,7 +144,7 @@ pub async fn run(app: App) {
         }
         match app
             .ledger
-            .deliveries_due(now_seconds(), DELIVERIES_AT_ONCE)
+            .deliveries_due(app.clock.seconds(), DELIVERIES_AT_ONCE)
             .await
         {
             Ok(due) => {
@@ -160,7 +159,7 @@ pub async fn run(app: App) {
 }
 
 async fn deliver(app: &AppState, http: &reqwest::Client, delivery: Delivery) {
-    let now = now_seconds();
+    let now = app.clock.seconds();
     let outcome = push(app, http, &delivery, now).await;
     let command = match outcome {
         Ok(()) => {

@@ -17,7 +17,6 @@ use utoipa::IntoParams;
 use super::docs::{Problems, SignedHeaders};
 use super::jobs::acts_for;
 use crate::auth::Signed;
-use crate::clock::now_seconds;
 use crate::convert;
 use crate::extract::{QueryOf, parse, parse_sha256};
 use crate::problem::{Answer, Refused};
@@ -64,7 +63,7 @@ pub async fn begin(
     let (kind, job) = uploads(&app, signed.signer, &query).await?;
     let blob = BlobRef { sha256, size };
     let command = BlobBegin {
-        now: now_seconds(),
+        now: app.clock.seconds(),
         blob: convert::ledger_blob(&blob),
         kind,
         uploader: signed.signer,
@@ -98,7 +97,7 @@ async fn uploads(
 ) -> Answer<(BlobKind, Option<JobId>)> {
     let bee = app.rails.bee(&signer).filter(|bee| bee.approved());
     if bee.is_some() {
-        let leases = app.ledger.leases(signer, now_seconds()).await?;
+        let leases = app.ledger.leases(signer, app.clock.seconds()).await?;
         let jobs: Vec<JobId> = leases.iter().map(|lease| lease.job.id).collect();
         let named: Option<JobId> = query
             .job
@@ -121,7 +120,11 @@ async fn uploads(
         Some(id) => parse("client", id)?,
         None => signer,
     };
-    let known = app.ledger.client(client, now_seconds()).await?.is_some();
+    let known = app
+        .ledger
+        .client(client, app.clock.seconds())
+        .await?
+        .is_some();
     if known && acts_for(app, signer, client).await? {
         return Ok((BlobKind::Input, None));
     }
@@ -134,7 +137,7 @@ async fn uploads(
 /// Notes in the ledger that a blob is whole.
 async fn settle(app: &AppState, sha256: B256, status: &BlobStatus) -> Answer<()> {
     if status.complete {
-        let now = now_seconds();
+        let now = app.clock.seconds();
         app.ledger
             .blob_complete(BlobComplete { now, sha256 })
             .await?;
@@ -254,7 +257,7 @@ async fn may_read(app: &AppState, who: Address, record: &BlobRecord) -> Answer<b
             if record.uploader == who {
                 return Ok(true);
             }
-            let leases = app.ledger.leases(who, now_seconds()).await?;
+            let leases = app.ledger.leases(who, app.clock.seconds()).await?;
             let sha256 = record.blob.sha256;
             Ok(leases.iter().any(|lease| lease.job.input.sha256 == sha256))
         }

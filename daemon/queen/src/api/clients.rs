@@ -10,7 +10,6 @@ use utoipa::IntoParams;
 
 use super::docs::Problems;
 use super::jobs::page_rows;
-use crate::clock::now_seconds;
 use crate::convert;
 use crate::extract::{JsonBody, QueryOf, parse};
 use crate::limits::PAGE_ROWS_MAX;
@@ -22,7 +21,7 @@ const TOP_UP_PAGES_MAX: usize = 20;
 
 async fn find(app: &AppState, id: &str) -> Answer<ClientAccount> {
     let address = app.names.address(id).await?;
-    let account = app.ledger.client(address, now_seconds()).await?;
+    let account = app.ledger.client(address, app.clock.seconds()).await?;
     account.ok_or_else(|| {
         let detail = format!("{address} has no account: it never deposited into the escrow");
         Refused::missing(detail)

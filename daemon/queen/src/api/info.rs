@@ -12,7 +12,6 @@ use utoipa::IntoParams;
 
 use super::docs::Problems;
 use crate::catalogue::Model;
-use crate::clock::{now_millis, now_seconds};
 use crate::convert::job_status;
 use crate::extract::{JsonBody, QueryOf};
 use crate::limits::PAGE_ROWS_MAX;
@@ -40,7 +39,7 @@ pub async fn info(State(app): State<App>) -> Answer<Json<Info>> {
         max_order_life_seconds: config.max_order_life.as_seconds_down(),
         max_input_bytes: config.limits.blob_bytes_max,
         result_days: config.retention.result_days,
-        now: now_seconds(),
+        now: app.clock.seconds(),
     }))
 }
 
@@ -96,7 +95,7 @@ pub async fn quote(
         let detail = format!("the model serves {}", model.job_type);
         return Err(Refused::invalid("job-type", "job_type", detail));
     }
-    let expires_at = now_seconds() + app.config.fees.quote_life.as_seconds_down();
+    let expires_at = app.clock.seconds() + app.config.fees.quote_life.as_seconds_down();
     let text = format!(
         "swarm-quote\n{}\n{}\n{expires_at}",
         model.digest, model.fee.0
@@ -157,7 +156,7 @@ pub async fn read_stats(app: &AppState) -> Answer<Stats> {
     let ledger = app.ledger.stats().await?;
     let jobs = ledger.jobs.iter();
     let jobs = jobs.map(|(state, count)| (job_status(*state).to_string(), *count));
-    let now = now_millis();
+    let now = app.clock.millis();
     let mut bees = BTreeMap::new();
     for bee in app.rails.bees() {
         *bees.entry(bee.status(now).to_owned()).or_insert(0) += 1;

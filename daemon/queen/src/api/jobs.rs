@@ -12,7 +12,6 @@ use utoipa::IntoParams;
 
 use super::docs::{Problems, SignedHeaders};
 use crate::auth::Signed;
-use crate::clock::{now_millis, now_seconds};
 use crate::convert;
 use crate::extract::{QueryOf, parse};
 use crate::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
@@ -143,7 +142,7 @@ pub async fn cancel(
     let job = find(&app, &id).await?;
     client_only(&app, signed.signer, &job).await?;
     let command = Cancel {
-        now: now_seconds(),
+        now: app.clock.seconds(),
         job: job.id,
         client: job.order.order.client,
     };
@@ -179,7 +178,7 @@ fn explain(app: &AppState, inputs: WhyInputs) -> Why {
             .map(|model| model.memory_mib),
         recipients: &job.recipients,
     };
-    let now = now_millis();
+    let now = app.clock.millis();
     let pending = job.state == JobState::Pending;
     let bees: Vec<WhyBee> = workers
         .into_iter()

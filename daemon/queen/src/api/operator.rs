@@ -8,7 +8,6 @@ use swarm_types::{Address, hex, sha256};
 
 use super::docs::{Problems, SignedHeaders};
 use crate::auth::Signed;
-use crate::clock::{now_millis, now_seconds};
 use crate::extract::parse;
 use crate::limits::JOIN_CODE_LIFE;
 use crate::problem::{Answer, Refused};
@@ -23,7 +22,7 @@ fn shown(app: &AppState, record: swarm_ledger::records::WorkerRecord) -> Answer<
     let bee = Bee::read(record).ok_or_else(|| {
         Refused::missing("the bee has not registered yet; the approval counts when it does")
     })?;
-    Ok(Json(bee.to_api(now_millis())))
+    Ok(Json(bee.to_api(app.clock.millis())))
 }
 
 /// Lets a bee work, and says where its earnings go. The bee must have registered.
@@ -46,7 +45,7 @@ pub async fn approve(
     if app.rails.bee(&worker).is_none() {
         return Err(Refused::missing(format!("{worker} has not registered yet")));
     }
-    let now = now_seconds();
+    let now = app.clock.seconds();
     let command = commands::ApproveWorker { now, worker, payee };
     shown(&app, app.ledger.approve_worker(command).await?)
 }
@@ -65,7 +64,7 @@ pub async fn drain(
     let worker: Address = parse("address", &address)?;
     let DrainWorker { drain } = signed.json()?;
     let command = SetDraining {
-        now: now_seconds(),
+        now: app.clock.seconds(),
         worker,
         draining: drain,
     };
@@ -82,9 +81,9 @@ pub async fn join_code(State(app): State<App>, signed: Signed) -> Answer<Json<Jo
     getrandom::fill(&mut bytes)
         .map_err(|error| Refused::internal("no randomness for a code", &error))?;
     let code = hex::encode(bytes);
-    let expires_at = now_seconds() + JOIN_CODE_LIFE.as_secs();
+    let expires_at = app.clock.seconds() + JOIN_CODE_LIFE.as_secs();
     let command = AddJoinCode {
-        now: now_seconds(),
+        now: app.clock.seconds(),
         code: sha256(&code),
         payee: app.config.fees.operator_payee,
         expires_at,

@@ -11,7 +11,6 @@ use swarm_types::api::{BlobRef, Job, SubmitJob};
 use super::docs::Problems;
 use super::info::known_model;
 use crate::catalogue::Model;
-use crate::clock::now_seconds;
 use crate::convert;
 use crate::extract::{JsonBody, check_text};
 use crate::limits::{ENS_BYTES_MAX, NAME_BYTES_MAX};
@@ -28,7 +27,7 @@ pub async fn submit(
     State(app): State<App>,
     JsonBody(request): JsonBody<SubmitJob>,
 ) -> Answer<(StatusCode, Json<Job>)> {
-    let now = now_seconds();
+    let now = app.clock.seconds();
     let signers = check_signer(&app, &request).await?;
     app.limit_signer(request.order.client)?;
     if let Some(job) = answered_before(&app, &request).await? {

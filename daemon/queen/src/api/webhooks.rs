@@ -8,7 +8,6 @@ use swarm_types::api::Webhook;
 
 use super::docs::{Problems, SignedHeaders};
 use crate::auth::Signed;
-use crate::clock::now_seconds;
 use crate::problem::Answer;
 use crate::state::App;
 use crate::webhooks::check_target;
@@ -21,7 +20,7 @@ pub async fn add(State(app): State<App>, signed: Signed) -> Answer<(StatusCode, 
     let Webhook { url } = signed.json()?;
     check_target(&url, app.config.webhooks_to_private)?;
     let command = AddWebhook {
-        now: now_seconds(),
+        now: app.clock.seconds(),
         client: signed.signer,
         url,
         events: Vec::new(),

@@ -12,8 +12,6 @@ use swarm_types::{Address, sha256};
 use super::docs::{Problems, SignedHeaders};
 use super::jobs::find;
 use crate::auth::Signed;
-use crate::clock::now_millis;
-use crate::clock::now_seconds;
 use crate::convert;
 use crate::extract::check_text;
 use crate::limits::TEXT_BYTES_MAX;
@@ -61,7 +59,7 @@ pub async fn claim(
         memory_mib: app.catalogue.get(&model).map(|model| model.memory_mib),
         recipients: &job.recipients,
     };
-    filter::can_take(&bee, &needs, now_millis()).map_err(|obstacle| {
+    filter::can_take(&bee, &needs, app.clock.millis()).map_err(|obstacle| {
         let refused = Refused::conflict(obstacle.code, obstacle.reason);
         match obstacle.code {
             "not-approved" => Refused {
@@ -105,7 +103,7 @@ pub async fn progress(
         })?;
     let job = find(&app, &id).await?;
     let command = Progress {
-        now: now_seconds(),
+        now: app.clock.seconds(),
         worker: signed.signer,
         lease: lease_ref(&job, &report.token)?,
         stage: report.stage,
@@ -132,7 +130,7 @@ pub async fn complete(
     check_result(&app, &job, &done, signed.signer).await?;
     let was_open = job.state != JobState::Completed;
     let command = Complete {
-        now: now_seconds(),
+        now: app.clock.seconds(),
         worker: signed.signer,
         lease: lease_ref(&job, &done.token)?,
         execution: done.execution,
@@ -254,7 +252,7 @@ pub async fn fail(
     check_text("reason", &failed.reason, TEXT_BYTES_MAX)?;
     let job = find(&app, &id).await?;
     let command = Fail {
-        now: now_seconds(),
+        now: app.clock.seconds(),
         worker: signed.signer,
         lease: lease_ref(&job, &failed.token)?,
         reason: failed.reason,

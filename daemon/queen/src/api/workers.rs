@@ -19,7 +19,6 @@ use swarm_types::{Address, sha256};
 use super::docs::{Problems, SignedHeaders};
 use super::work::registered;
 use crate::auth::Signed;
-use crate::clock::{now_millis, now_seconds};
 use crate::convert;
 use crate::extract::check_text;
 use crate::limits::{
@@ -51,7 +50,7 @@ pub async fn register(State(app): State<App>, signed: Signed) -> Answer<Json<Reg
     // A bee that was approved brings its code again at every start; it counts once.
     let join_code = bee.join_code.filter(|_| !approved).map(sha256);
     let joins = join_code.is_some();
-    let now = now_seconds();
+    let now = app.clock.seconds();
     let command = commands::RegisterWorker {
         now,
         worker,
@@ -150,7 +149,7 @@ pub async fn heartbeat(State(app): State<App>, signed: Signed) -> Answer<Json<He
         utilisation_percent: beat.utilisation_percent,
         memory_used_mib: beat.memory_used_mib,
     };
-    let now_millis = now_millis();
+    let now_millis = app.clock.millis();
     let command = commands::Heartbeat {
         now_millis,
         worker,
@@ -190,7 +189,7 @@ async fn renew(app: &App, worker: Address, tokens: Vec<String>) -> Answer<Vec<St
     if tokens.is_empty() {
         return Ok(Vec::new());
     }
-    let now = now_seconds();
+    let now = app.clock.seconds();
     let held = app.ledger.leases(worker, now).await?;
     let held: HashMap<String, LeaseRef> = held
         .iter()
@@ -247,7 +246,7 @@ pub async fn lease(State(app): State<App>, signed: Signed) -> Answer<Response> {
 pub async fn list(State(app): State<App>) -> Answer<Json<Vec<Worker>>> {
     // From the ledger, for the counts that routing does not keep.
     let records = app.ledger.workers().await?;
-    let now = now_millis();
+    let now = app.clock.millis();
     let bees = records.into_iter().filter_map(crate::rails::Bee::read);
     Ok(Json(bees.map(|bee| bee.to_api(now)).collect()))
 }

@@ -11,6 +11,7 @@ pub mod filter;
 mod strategy;
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +21,6 @@ use swarm_ledger::refusals::ClaimRefusal;
 use swarm_ledger::{CommandError, Ledger, LedgerError};
 use swarm_types::{Address, B256, JobId};
 use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, timeout_at};
 
 pub use bee::{Bee, BeeProfile, BeeStats, approval};
 pub use filter::Needs;
@@ -28,7 +28,7 @@ pub use strategy::Strategy;
 use strategy::{Candidate, choose};
 
 use crate::catalogue::Catalogue;
-use crate::clock::{now_millis, now_seconds};
+use crate::clock::{Clock, Elapsed};
 use crate::config::RailsConfig;
 
 /// Long-polls that may wait at once; more are told that there is no work.
@@ -42,6 +42,7 @@ const UNDELIVERED_MAX: usize = 1_024;
 /// Routing, in memory. All of it is rebuilt from the ledger at start.
 pub struct Rails {
     ledger: Ledger,
+    clock: Clock,
     config: RailsConfig,
     state: Mutex<State>,
     /// Rung when a bee's standing changed, for polls of bees that could not work.
@@ -78,9 +79,14 @@ enum Line {
 
 impl Rails {
     /// Rails with every bee that the ledger knows.
-    pub async fn start(ledger: Ledger, config: RailsConfig) -> Result<Self, LedgerError> {
+    pub async fn start(
+        ledger: Ledger,
+        config: RailsConfig,
+        clock: Clock,
+    ) -> Result<Self, LedgerError> {
         let rails = Self {
             ledger,
+            clock,
             config,
             state: Mutex::default(),
             bees_changed: Notify::new(),
@@ -154,7 +160,7 @@ impl Rails {
 
     /// Approved bees that were heard within the ready gap.
     pub fn online(&self, model: Option<&B256>) -> u32 {
-        let now = now_millis();
+        let now = self.clock.millis();
         let state = self.state();
         let online = state.bees.values().filter(|bee| {
             let has = model.is_none_or(|model| bee.profile.models.contains(model));
@@ -183,7 +189,7 @@ impl Rails {
         catalogue: &Catalogue,
         wait: Duration,
     ) -> Result<Option<Lease>, CommandError<ClaimRefusal>> {
-        let until = Instant::now() + wait;
+        let until = self.clock.running() + wait;
         loop {
             let changed = self.bees_changed.notified();
             let Some(bee) = self.bee(&worker) else {
@@ -196,11 +202,11 @@ impl Rails {
             if let Some(lease) = self.undelivered(&worker) {
                 return Ok(Some(lease));
             }
-            if filter::can_work(&bee, now_millis()).is_err() {
+            if filter::can_work(&bee, self.clock.millis()).is_err() {
                 // Cancel-safe: a missed ring only means that the bee polls again.
-                match timeout_at(until, changed).await {
+                match self.clock.timeout_at(until, pin!(changed)).await {
                     Ok(()) => continue,
-                    Err(_) => return Ok(None),
+                    Err(Elapsed) => return Ok(None),
                 }
             }
             let models = Self::models(&bee, catalogue);
@@ -219,18 +225,18 @@ impl Rails {
             }
             let (id, mut given) = match self.wait_in_line(worker, seen) {
                 Line::Joined(id, given) => (id, given),
-                Line::JobCame if Instant::now() < until => continue,
+                Line::JobCame if self.clock.running() < until => continue,
                 Line::JobCame | Line::Full => return Ok(None),
             };
             let leave = LeaveLine { rails: self, id };
             // Cancel-safe: a lease that is given to a poll that ended is kept for the bee's next one.
-            let answer = timeout_at(until, &mut given).await;
+            let answer = self.clock.timeout_at(until, &mut given).await;
             drop(leave);
             match answer {
                 Ok(Ok(lease)) => return Ok(Some(lease)),
                 Ok(Err(_dropped)) => continue,
                 // The lease may have been given in the instant in which the wait ended.
-                Err(_elapsed) => return Ok(given.try_recv().ok()),
+                Err(Elapsed) => return Ok(given.try_recv().ok()),
             }
         }
     }
@@ -238,7 +244,7 @@ impl Rails {
     /// Whether a bee without work should have the first chance: one that could do the same models, and
     /// either waits already or is to go before a bee that holds jobs.
     fn others_first(&self, bee: &Bee, models: &[B256]) -> bool {
-        let now = now_millis();
+        let now = self.clock.millis();
         let state = self.state();
         state.bees.values().any(|other| {
             let waits = || {
@@ -261,17 +267,18 @@ impl Rails {
         };
         let leave = LeaveLine { rails: self, id };
         // Cancel-safe: a lease that is given to a poll that ended is kept for the bee's next one.
-        let answer = tokio::time::timeout(IDLE_FIRST, &mut given).await;
+        let until = self.clock.running() + IDLE_FIRST;
+        let answer = self.clock.timeout_at(until, &mut given).await;
         drop(leave);
         match answer {
             Ok(answer) => answer.ok(),
-            Err(_elapsed) => given.try_recv().ok(),
+            Err(Elapsed) => given.try_recv().ok(),
         }
     }
 
     /// Whether a bee without work could take the job, if only it asked.
     fn idle_bee_could(&self, needs: &Needs<'_>) -> bool {
-        let now = now_millis();
+        let now = self.clock.millis();
         let state = self.state();
         let mut bees = state.bees.values();
         bees.any(|bee| bee.held == 0 && filter::can_take(bee, needs, now).is_ok())
@@ -296,7 +303,7 @@ impl Rails {
     fn undelivered(&self, worker: &Address) -> Option<Lease> {
         let mut state = self.state();
         let mut leases = state.undelivered.remove(worker)?;
-        leases.retain(|lease| lease.expires_at > now_seconds());
+        leases.retain(|lease| lease.expires_at > self.clock.seconds());
         let lease = leases.pop();
         if !leases.is_empty() {
             state.undelivered.insert(*worker, leases);
@@ -320,7 +327,7 @@ impl Rails {
                     return;
                 }
                 // Its poll is on its way, or a bee with work gets the job after this moment.
-                tokio::time::sleep(IDLE_FIRST).await;
+                self.clock.sleep(IDLE_FIRST).await;
                 idle_only = false;
                 continue;
             };
@@ -354,7 +361,7 @@ impl Rails {
     /// Takes the chosen one of the waiting bees that can take the job out of the line; of those without
     /// work, when `idle_only`.
     fn pick(&self, needs: &Needs<'_>, idle_only: bool) -> Option<Waiter> {
-        let now = now_millis();
+        let now = self.clock.millis();
         let mut state = self.state();
         let state = &mut *state;
         let mut places = Vec::new();
@@ -394,7 +401,7 @@ impl Rails {
         job: Option<JobId>,
     ) -> Result<Option<Lease>, CommandError<ClaimRefusal>> {
         let command = Claim {
-            now: now_seconds(),
+            now: self.clock.seconds(),
             worker,
             models,
             job,

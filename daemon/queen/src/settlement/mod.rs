@@ -33,7 +33,7 @@ use swarm_types::payout::Rates;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::now_seconds;
+use crate::clock::Clock;
 use crate::seam::{SealRequest, SettlementPort};
 
 pub use config::SettlementConfig;
@@ -79,7 +79,10 @@ pub struct Settlement {
     heads: Option<Heads>,
     notes: Notes,
     demanded: bool,
-    size_checked: Option<tokio::time::Instant>,
+    size_checked: Option<Duration>,
+    clock: Clock,
+    /// Who asked for a seal and waits for the answer of the next round.
+    waiting: Vec<SealRequest>,
 }
 
 impl Settlement {
@@ -107,7 +110,15 @@ impl Settlement {
             notes: Notes::default(),
             demanded: false,
             size_checked: None,
+            clock: Clock::system(),
+            waiting: Vec::new(),
         }
+    }
+
+    /// The same by another clock.
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// Runs it as a task of its own.
@@ -118,27 +129,36 @@ impl Settlement {
     /// Runs rounds until `stop`. Dropping the future in the middle of a round is fine too: the next
     /// start goes on from what is durable.
     async fn run(mut self, mut port: SettlementPort, stop: CancellationToken) {
-        let mut waiting: Vec<SealRequest> = Vec::new();
         loop {
             // A round is never torn: it runs to its end and stops between two.
-            self.demanded = !waiting.is_empty();
-            let outcome = self.round().await;
-            self.report(&port, &outcome).await;
-            self.answer(&mut waiting, &outcome);
+            self.step(&port).await;
             tokio::select! {
                 // Cancel-safe: nothing is held.
                 () = stop.cancelled() => return,
                 // Cancel-safe: `recv` loses no message. `None` when the API is gone: rounds go on.
-                Some(request) = port.requests.recv() => waiting.push(request),
+                Some(request) = port.requests.recv() => self.waiting.push(request),
                 // Cancel-safe: the next round comes a little later.
                 () = tokio::time::sleep(self.config.poll.0) => {}
             }
         }
     }
 
+    /// Seals, when the next step comes, for somebody who asked through the API.
+    pub(crate) fn ask(&mut self, request: SealRequest) {
+        self.waiting.push(request);
+    }
+
+    /// One round, its report, and its answers.
+    pub(crate) async fn step(&mut self, port: &SettlementPort) {
+        self.demanded = !self.waiting.is_empty();
+        let outcome = self.round().await;
+        self.report(port, &outcome).await;
+        self.answer(&outcome);
+    }
+
     /// Answers who asked for a seal: the epoch that this round began to seal, or why none.
-    fn answer(&self, waiting: &mut Vec<SealRequest>, outcome: &Result<Round, SettlementError>) {
-        for request in waiting.drain(..) {
+    fn answer(&mut self, outcome: &Result<Round, SettlementError>) {
+        for request in std::mem::take(&mut self.waiting) {
             let reply = match outcome {
                 Ok(Round { begun: Some(epoch) }) => Ok(*epoch),
                 Ok(Round { begun: None }) => Err(self
@@ -209,7 +229,7 @@ impl Settlement {
             (true, Some(heads)) => heads.latest.timestamp,
             _ => 0,
         };
-        now_seconds().max(chain_time)
+        self.clock.seconds().max(chain_time)
     }
 }
 

@@ -90,7 +90,7 @@ impl Settlement {
     }
 
     async fn is_nearly_full(&mut self, terms: &Terms) -> Result<bool, SettlementError> {
-        let now = tokio::time::Instant::now();
+        let now = self.clock.running();
         if self.size_checked.is_some_and(|at| now < at + SIZE_CHECK) {
             return Ok(false);
         }

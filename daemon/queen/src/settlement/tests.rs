@@ -109,7 +109,7 @@ impl Rack {
 
     async fn time(&self) -> u64 {
         let head = self.chain.rpc().block(At::Latest).await.expect("a block");
-        head.timestamp.max(now_seconds())
+        head.timestamp.max(Clock::system().seconds())
     }
 
     /// A job of the client, from order to completion, as the queen's API would do it.
