@@ -53,6 +53,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "swarm-sim",
+        &[
+            "swarm-types",
+            "swarm-contracts",
+            "swarm-ledger",
+            "swarm-chain",
+            "swarm-queen",
+        ],
+    ),
+    (
         "swarm",
         &[
             "swarm-types",

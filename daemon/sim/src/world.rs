@@ -1,0 +1,657 @@
+//! The run of one seed: its people, its clock, the lives of its queen.
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::json;
+use swarm_chain::Chain;
+use swarm_ledger::Ledger;
+use swarm_queen::clock::Dial;
+use swarm_queen::settlement::SettlementKeys;
+use swarm_queen::{QueenConfig, QueenKeys, SteppedQueen};
+use swarm_types::api::Lease;
+use swarm_types::digest::manifest_digest;
+use swarm_types::{B256, EpochId, MicroUsdc, sha256};
+use tower::ServiceExt;
+
+use crate::bee::Bee;
+use crate::client::Client;
+use crate::http::{Ask, Reply};
+use crate::life::{Life, beside};
+use crate::model::Model;
+use crate::node::genesis::{self, ESCROW, START};
+use crate::node::state::CHAIN_ID;
+use crate::node::transport::{Line, SharedNode, Wire, lock};
+use crate::node::{FINAL_BEHIND, Node};
+use crate::people::{self, *};
+use crate::rng::Rng;
+use crate::stats::Stats;
+
+/// Fee of a job, µUSDC; odd, so that shares leave remainders.
+pub const FEE: MicroUsdc = MicroUsdc(100_003);
+/// The job type that the model serves.
+pub const JOB_TYPE: &str = "brain_mri";
+/// Seconds of an epoch.
+const EPOCH_SECONDS: u64 = 3_600;
+/// Farthest deadline of an order.
+pub const ORDER_LIFE_SECONDS: u64 = 24 * 3_600;
+/// Steps of a run, at least and at most.
+const STEPS: (u64, u64) = (50, 110);
+/// Steps between two looks of the oracle at the whole ledger.
+const STEPS_A_CHECK: u64 = 12;
+
+/// What did not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(pub String);
+
+/// What holds.
+pub type Held<T = ()> = Result<T, Broken>;
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// SHA-256 over everything that happened, in order.
+    pub trace: B256,
+    /// What was seen.
+    pub stats: Stats,
+}
+
+/// A queen who lives.
+pub struct Running {
+    /// She herself.
+    pub queen: SteppedQueen,
+    /// Her API.
+    pub router: Router,
+    /// Her process.
+    pub life: Arc<Life>,
+    /// Her clock.
+    pub dial: Dial,
+}
+
+/// A request that waits for its answer.
+pub type Waiting = Pin<Box<dyn Future<Output = Reply>>>;
+
+/// Everything of a run.
+pub struct World {
+    /// Draws what happens.
+    pub rng: Rng,
+    /// Unix milliseconds.
+    pub now: u64,
+    /// The chain.
+    pub node: SharedNode,
+    /// The queen's line to it.
+    pub line: Arc<Mutex<Line>>,
+    /// The chain as everybody else sees it.
+    pub chain: Chain,
+    /// The queen, unless she is down.
+    pub running: Option<Running>,
+    /// How far her clock is off, milliseconds.
+    pub skew: i64,
+    /// Clients.
+    pub clients: Vec<Client>,
+    /// Bees.
+    pub bees: Vec<Bee>,
+    /// What they were told.
+    pub model: Model,
+    /// A backup of the ledger, with what they had been told by then.
+    pub backup: Option<(PathBuf, Model)>,
+    /// The ledger went on from a backup, and the chain holds seals that it does not know.
+    pub lost_seals: bool,
+    /// The operator's request for a seal.
+    pub sealing: Option<Waiting>,
+    /// What was seen.
+    pub stats: Stats,
+    /// Whether every line of the trace is printed.
+    pub verbose: bool,
+    trace: B256,
+    lines: u64,
+    home: tempfile::TempDir,
+    lives: u64,
+    nonce: u64,
+}
+
+/// Runs `seed`; `verbose` prints every line of its trace.
+///
+/// # Errors
+/// What did not hold.
+pub fn run(seed: u64, verbose: bool) -> Held<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let runtime = runtime.map_err(|error| Broken(format!("no runtime: {error}")))?;
+    let ran = runtime.block_on(async {
+        let mut world = World::begin(seed, verbose).await?;
+        world.live().await?;
+        world.heal().await?;
+        world.settle_up().await?;
+        Ok(Outcome {
+            trace: world.trace,
+            stats: world.stats,
+        })
+    });
+    // What a dead queen left behind is dropped with the runtime.
+    runtime.shutdown_background();
+    ran
+}
+
+/// The one model package, on disk; and its digest.
+fn model() -> Held<&'static (tempfile::TempDir, B256)> {
+    static MODEL: OnceLock<std::io::Result<(tempfile::TempDir, B256)>> = OnceLock::new();
+    let made = MODEL.get_or_init(|| {
+        let dir = scratch()?;
+        let description =
+            "name = 'brain'\nversion = '1'\nlicence = 'MIT'\njob_type = 'brain_mri'\nmemory_mib = 512\n";
+        let files = vec![
+            ("model.onnx".to_owned(), b"weights".to_vec()),
+            ("model.toml".to_owned(), description.as_bytes().to_vec()),
+        ];
+        let package = dir.path().join("brain");
+        std::fs::create_dir(&package)?;
+        for (name, bytes) in &files {
+            std::fs::write(package.join(name), bytes)?;
+        }
+        Ok((dir, manifest_digest(&files)))
+    });
+    made.as_ref()
+        .map_err(|error| Broken(format!("the model package: {error}")))
+}
+
+/// A directory in memory where there is one: what survives a crash is decided here, not by a disk.
+fn scratch() -> std::io::Result<tempfile::TempDir> {
+    let memory = Path::new("/dev/shm");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("swarm-sim-");
+    match memory.is_dir() {
+        true => builder.tempdir_in(memory),
+        false => builder.tempdir(),
+    }
+}
+
+impl World {
+    async fn begin(seed: u64, verbose: bool) -> Held<Self> {
+        let mut rng = Rng::new(seed);
+        let node: SharedNode = Arc::new(Mutex::new(Node::new()));
+        let token = genesis::params().token;
+        let line = Line {
+            away: false,
+            lost_percent: 0,
+            moving_percent: 0,
+            rng: rng.split(),
+        };
+        let home = scratch().map_err(|error| Broken(format!("no directory: {error}")))?;
+        let mut world = Self {
+            now: START * 1_000,
+            chain: Chain::over(Wire::clean(node.clone()), CHAIN_ID, ESCROW, token),
+            node,
+            line: Arc::new(Mutex::new(line)),
+            running: None,
+            skew: 0,
+            clients: (0..CLIENTS).map(Client::new).collect(),
+            bees: (0..BEES).map(Bee::new).collect(),
+            model: Model::default(),
+            backup: None,
+            lost_seals: false,
+            sealing: None,
+            stats: Stats::default(),
+            verbose,
+            trace: sha256(seed.to_be_bytes()),
+            lines: 0,
+            home,
+            lives: 0,
+            nonce: 0,
+            rng,
+        };
+        world.found().await?;
+        Ok(world)
+    }
+
+    /// Everybody's first steps, before anything breaks.
+    async fn found(&mut self) -> Held {
+        for n in 0..CLIENTS {
+            self.open_account(n).await?;
+        }
+        for _ in 0..=FINAL_BEHIND {
+            self.pass(2_000).await?;
+        }
+        self.start().await?;
+        self.round().await?;
+        for n in 0..BEES {
+            self.register(n).await?;
+            self.approve(n).await?;
+            self.beat(n).await?;
+        }
+        Ok(())
+    }
+
+    /// The steps of the run, with all that can happen.
+    async fn live(&mut self) -> Held {
+        let steps = self.rng.range(STEPS.0, STEPS.1);
+        for step in 0..steps {
+            self.step().await?;
+            if step % STEPS_A_CHECK == 0 {
+                self.look().await?;
+            }
+        }
+        self.stats.add("steps", steps);
+        Ok(())
+    }
+
+    async fn step(&mut self) -> Held {
+        if self.running.is_none() && self.rng.chance(60) {
+            self.start().await?;
+        }
+        match self.rng.below(100) {
+            0..34 => self.client_acts().await?,
+            34..76 => self.bee_acts().await?,
+            76..86 => self.chain_acts().await?,
+            86..90 => self.operator_acts().await?,
+            _ => self.fault().await?,
+        }
+        if self.rng.chance(60) {
+            self.sweep().await?;
+        }
+        if self.rng.chance(60) {
+            self.round().await?;
+        }
+        let millis = match self.rng.below(100) {
+            0..70 => self.rng.range(200, 15_000),
+            70..93 => self.rng.range(15_000, 200_000),
+            93..99 => self.rng.range(200_000, 4_000_000),
+            _ => self.rng.range(4_000_000, 110_000_000),
+        };
+        self.pass(millis).await
+    }
+
+    // Time
+
+    /// Unix seconds.
+    pub fn seconds(&self) -> u64 {
+        self.now / 1_000
+    }
+
+    /// Lets time pass: the chain makes blocks, the queen's clock runs, polls end.
+    pub async fn pass(&mut self, millis: u64) -> Held {
+        self.now += millis;
+        {
+            let mut node = lock(&self.node);
+            let now = self.now / 1_000;
+            // A long time ends with blocks enough for it to be safe and final that it has passed.
+            let blocks = if millis > 100_000 {
+                FINAL_BEHIND + 1
+            } else {
+                1
+            };
+            for left in (0..blocks).rev() {
+                node.set_time(now - (left * 2).min(millis / 1_000));
+                node.mine_now();
+            }
+            node.set_time(now);
+        }
+        if let Some(running) = &self.running {
+            running.dial.turn(Duration::from_millis(millis));
+        }
+        self.say(format!("{} ms pass", millis));
+        self.quiet().await
+    }
+
+    /// A file of an epoch's bundle, as she published it.
+    pub fn bundle_file(&self, epoch: u64, name: &str) -> Option<Vec<u8>> {
+        let dir = swarm_queen::audit_dir(&self.state_dir());
+        std::fs::read(dir.join(EpochId(epoch).to_string()).join(name)).ok()
+    }
+
+    /// What the queen's clock must show.
+    fn queens_millis(&self) -> u64 {
+        self.now.saturating_add_signed(self.skew)
+    }
+
+    /// Unix seconds of the queen's clock; clients and bees set theirs by it.
+    pub fn queens_seconds(&self) -> u64 {
+        self.queens_millis() / 1_000
+    }
+
+    /// Sets the queen's clock off by `skew` milliseconds.
+    pub fn set_skew(&mut self, skew: i64) {
+        self.skew = skew;
+        let millis = self.queens_millis();
+        if let Some(running) = &self.running {
+            running.dial.set(millis);
+        }
+    }
+
+    // The queen
+
+    fn state_dir(&self) -> PathBuf {
+        self.home.path().join(format!("life-{}", self.lives))
+    }
+
+    fn image_dir(&self) -> PathBuf {
+        self.home.path().join(format!("end-{}", self.lives))
+    }
+
+    fn config(&self) -> Held<QueenConfig> {
+        let (models, _) = model()?;
+        let params = genesis::params();
+        let free = json!({ "per_second": 1e9, "burst": 1e9 });
+        let value = json!({
+            "state_dir": self.state_dir(),
+            "models_dir": models.path(),
+            "operators": [people::address(OPERATOR)],
+            "chain": {
+                "chain_id": CHAIN_ID,
+                "escrow": ESCROW,
+                "token": params.token,
+                "default_cap": params.default_cap,
+            },
+            "fees": {
+                "fee": FEE,
+                "protocol_payee": people::address(PROTOCOL_PAYEE),
+                "operator_payee": people::address(OPERATOR_PAYEE),
+            },
+            "settlement": { "seal_every": format!("{EPOCH_SECONDS}s") },
+            "max_order_life": format!("{ORDER_LIFE_SECONDS}s"),
+            "limits": {
+                "per_signer": free, "per_address": free, "per_address_signed": free,
+            },
+        });
+        serde_json::from_value(value).map_err(|error| Broken(format!("the configuration: {error}")))
+    }
+
+    /// Starts the queen on what her last life left.
+    pub async fn start(&mut self) -> Held {
+        let ended = (self.lives > 0).then(|| (self.state_dir(), self.image_dir()));
+        self.lives += 1;
+        let config = self.config()?;
+        let moved = match ended {
+            Some((old, image)) => inherit(&old, &image, &config.state_dir),
+            None => std::fs::create_dir(&config.state_dir),
+        };
+        moved.map_err(|error| Broken(format!("a new life's directory: {error}")))?;
+        let life = Arc::new(Life::new(
+            config.ledger_path(),
+            self.image_dir(),
+            self.rng.split(),
+        ));
+        let rpc = Wire::faulty(self.node.clone(), self.line.clone(), life.clone());
+        let chain = Chain::over(rpc, CHAIN_ID, ESCROW, genesis::params().token);
+        let signer = |who: usize| {
+            let secret = B256::from(*people::wallet(who).secret());
+            alloy::signers::local::PrivateKeySigner::from_bytes(&secret)
+        };
+        let keys = QueenKeys {
+            queen: signer(QUEEN).map_err(|error| Broken(error.to_string()))?,
+            settlement: Some(SettlementKeys {
+                settlers: SETTLERS.map(|who| people::wallet(who).clone()).to_vec(),
+                gas: Some(people::wallet(GAS).clone()),
+            }),
+        };
+        let dial = Dial::new(self.queens_millis());
+        let opened = SteppedQueen::open(config, keys, chain, life.clone(), dial.clock()).await;
+        let queen =
+            opened.map_err(|error| Broken(format!("the queen does not start: {error:?}")))?;
+        self.say(format!("the queen starts, life {}", self.lives));
+        self.running = Some(Running {
+            router: queen.router(),
+            queen,
+            life,
+            dial,
+        });
+        if self.lives > 1 {
+            // What she answered before is what she knows now.
+            self.look().await?;
+        }
+        Ok(())
+    }
+
+    /// Notices that the queen died, and takes the broken connections away.
+    pub fn bury(&mut self) {
+        let dead = |running: &mut Running| running.life.is_dead();
+        if let Some(running) = self.running.take_if(dead) {
+            let at = running.life.ended_at();
+            self.say(format!("the queen is dead: {at}"));
+            self.stats.note(match at {
+                "between" => "deaths between requests",
+                "command" => "deaths before a command",
+                "command done" => "deaths after a command",
+                "rpc" => "deaths before a request to the chain",
+                _ => "deaths after a request to the chain",
+            });
+            self.stats
+                .add("commands on a full disk", running.life.full_hits());
+            self.sealing = None;
+            for bee in &mut self.bees {
+                bee.poll = None;
+            }
+        }
+    }
+
+    /// Kills the queen and puts another ledger in the place of hers.
+    pub async fn replace_ledger(&mut self, backup: &Path) -> Held {
+        if let Some(running) = &self.running {
+            running.life.kill();
+        }
+        self.bury();
+        let image = self.image_dir();
+        let step = || -> std::io::Result<()> {
+            let ledger = image.join("ledger.sqlite");
+            for file in [beside(&ledger), ledger] {
+                if file.exists() {
+                    std::fs::remove_file(file)?;
+                }
+            }
+            Ok(())
+        };
+        step().map_err(|error| Broken(format!("the old ledger: {error}")))?;
+        Ledger::restore(backup, &image.join("ledger.sqlite"))
+            .map_err(|error| Broken(format!("a backup does not come back: {error:?}")))
+    }
+
+    /// A backup, as the operator makes it.
+    pub async fn back_up(&mut self) -> Held {
+        let to = self.home.path().join(format!("backup-{}", self.lines));
+        if let Some(running) = &self.running {
+            let made = running.queen.ledger().backup(&to).await;
+            made.map_err(|error| Broken(format!("no backup: {error:?}")))?;
+            self.backup = Some((to, self.model.clone()));
+            self.say(format!("a backup"));
+        }
+        Ok(())
+    }
+
+    /// Her ledger, while she lives.
+    pub fn ledger(&self) -> Option<Ledger> {
+        let running = self.running.as_ref()?;
+        Some(running.queen.ledger().clone())
+    }
+
+    /// One sweep of hers.
+    pub async fn sweep(&mut self) -> Held {
+        if let Some(running) = &self.running {
+            tokio::select! {
+                biased;
+                () = running.life.died() => {}
+                () = running.queen.sweep() => {}
+            }
+        }
+        self.quiet().await
+    }
+
+    /// One round of her settlement.
+    pub async fn round(&mut self) -> Held {
+        if let Some(running) = &mut self.running {
+            let life = running.life.clone();
+            tokio::select! {
+                biased;
+                () = life.died() => {}
+                () = running.queen.settle() => {}
+            }
+            let status = running.queen.status();
+            self.say(format!("a round: {status:?}"));
+        }
+        self.quiet().await
+    }
+
+    // Requests
+
+    /// A nonce that was not used before.
+    pub fn next_nonce(&mut self) -> u64 {
+        self.nonce += 1;
+        self.nonce
+    }
+
+    /// Sends `ask`, signed by `who`, and waits for the answer; `None` when the queen is down, or dies.
+    pub async fn signed(&mut self, who: usize, ask: Ask) -> Held<Option<Reply>> {
+        let nonce = self.next_nonce();
+        let timestamp = self.queens_millis() / 1_000;
+        let request = ask.request(Some((people::wallet(who), timestamp, nonce)));
+        self.ask(request).await
+    }
+
+    /// Sends a request and waits for the answer; `None` when the queen is down, or dies.
+    pub async fn ask(&mut self, request: Request<Body>) -> Held<Option<Reply>> {
+        let Some(running) = &self.running else {
+            return Ok(None);
+        };
+        let full = running.life.full_hits();
+        let answer = answer(running.router.clone(), request);
+        let reply = tokio::select! {
+            biased;
+            () = running.life.died() => None,
+            reply = answer => Some(reply),
+        };
+        if let Some(reply) = &reply {
+            let excused = running.life.full_hits() > full;
+            if reply.status >= 500 && !excused {
+                let body = String::from_utf8_lossy(&reply.body);
+                return Err(Broken(format!(
+                    "the queen answers {}: {body}",
+                    reply.status
+                )));
+            }
+        }
+        self.quiet().await?;
+        Ok(reply)
+    }
+
+    /// Begins a request whose answer may take its time.
+    pub fn begin_signed(&mut self, who: usize, ask: Ask) -> Option<Waiting> {
+        let nonce = self.next_nonce();
+        let timestamp = self.queens_millis() / 1_000;
+        let request = ask.request(Some((people::wallet(who), timestamp, nonce)));
+        let running = self.running.as_ref()?;
+        Some(Box::pin(answer(running.router.clone(), request)))
+    }
+
+    /// Lets everything that can go on without time passing go on, until nothing moves any more.
+    pub async fn quiet(&mut self) -> Held {
+        loop {
+            for _ in 0..4 {
+                // What a request left to be routed runs here.
+                tokio::task::yield_now().await;
+            }
+            self.bury();
+            let mut moved = false;
+            for n in 0..BEES {
+                let Some(mut poll) = self.bees[n].poll.take() else {
+                    continue;
+                };
+                match now_or_later(&mut poll).await {
+                    None => self.bees[n].poll = Some(poll),
+                    Some(reply) => {
+                        moved = true;
+                        self.polled(n, &reply)?;
+                    }
+                }
+            }
+            if let Some(mut sealing) = self.sealing.take() {
+                match now_or_later(&mut sealing).await {
+                    None => self.sealing = Some(sealing),
+                    Some(reply) => {
+                        self.say(format!("seal: {}", reply.words()));
+                        moved = true;
+                    }
+                }
+            }
+            self.bury();
+            if !moved {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A poll of bee `n` was answered.
+    fn polled(&mut self, n: usize, reply: &Reply) -> Held {
+        self.say(format!("bee {n} polls: {}", reply.words()));
+        if reply.status == 200 {
+            let lease: Lease = reply.json().map_err(Broken)?;
+            return self.leased(n, lease);
+        }
+        Ok(())
+    }
+
+    // The trace
+
+    /// Writes a line.
+    pub fn say(&mut self, line: String) {
+        self.lines += 1;
+        let text = format!(
+            "{:>5} {}.{:03} {line}",
+            self.lines,
+            self.now / 1_000,
+            self.now % 1_000
+        );
+        if self.verbose {
+            println!("{text}");
+        }
+        self.trace = swarm_types::digest::sha256_parts(&[self.trace.as_slice(), text.as_bytes()]);
+    }
+
+    /// Digest of the one model.
+    pub fn model_digest(&self) -> Held<B256> {
+        Ok(model()?.1)
+    }
+}
+
+async fn answer(router: Router, request: Request<Body>) -> Reply {
+    let response = match router.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    let status = response.status().as_u16();
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await;
+    Reply {
+        status,
+        body: body.unwrap_or_default(),
+    }
+}
+
+/// What `waiting` came to, if it has.
+async fn now_or_later(waiting: &mut Waiting) -> Option<Reply> {
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(match waiting.as_mut().poll(cx) {
+            std::task::Poll::Ready(reply) => Some(reply),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+/// Gives a new life what the old one left: the ledger as the end left it, everything else as it is.
+fn inherit(old: &Path, image: &Path, new: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(new)?;
+    for name in ["blobs", "audit"] {
+        std::fs::rename(old.join(name), new.join(name))?;
+    }
+    let ledger = image.join("ledger.sqlite");
+    std::fs::rename(&ledger, new.join("ledger.sqlite"))?;
+    if beside(&ledger).exists() {
+        std::fs::rename(beside(&ledger), beside(&new.join("ledger.sqlite")))?;
+    }
+    Ok(())
+}

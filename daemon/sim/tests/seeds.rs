@@ -1,0 +1,41 @@
+//! A thousand runs, each from its seed.
+
+use swarm_sim::{Batch, replay, run};
+
+/// Seeds of the test command; `cargo run -p swarm-sim -- --seeds FROM..TO` runs more.
+const SEEDS: u64 = 1_000;
+
+/// What a thousand runs must have seen at least, or they show nothing.
+const SEEN: &[(&str, u64)] = &[
+    ("runs", SEEDS),
+    ("orders accepted", 4_000),
+    ("jobs completed and charged", 2_000),
+    ("epochs settled", 1_000),
+];
+
+#[test]
+fn a_thousand_seeds_hold() {
+    let batch = Batch::run(0..SEEDS, 2, |seed, _, broken| {
+        if let Some(broken) = broken {
+            eprintln!("seed {seed}: {broken}\n  {}", replay(seed));
+        }
+    });
+    println!("{}", batch.stats);
+    assert!(batch.failures.is_empty(), "{:?}", batch.failures);
+    for (what, least) in SEEN {
+        let seen = batch.stats.get(what);
+        assert!(seen >= *least, "{what}: {seen}, and {least} were expected");
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_run_again() {
+    for seed in [3, 77, 500] {
+        let (first, second) = (run(seed, false), run(seed, false));
+        assert_eq!(first, second, "{}", replay(seed));
+    }
+    assert_ne!(
+        run(1, false).map(|run| run.trace),
+        run(2, false).map(|run| run.trace)
+    );
+}
