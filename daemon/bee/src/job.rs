@@ -87,6 +87,7 @@ impl Inner {
             Ok(()) => tracing::info!(%job, "completed"),
             Err(End::Lost) => tracing::warn!(%job, "the lease was lost; dropped"),
             Err(End::Failed(failure)) => {
+                swarm_faults::point("bee.failure.found");
                 tracing::warn!(%job, reason = failure.reason, retryable = failure.retryable, "failed");
                 tokio::select! {
                     () = held.lost.cancelled() => {}
@@ -105,11 +106,18 @@ impl Inner {
         let report = progress::report(self.queen.clone(), lease.job_id, token, seen, interval);
         let _report = AbortOnDropHandle::new(tokio::spawn(report));
 
+        swarm_faults::point("bee.lease.taken");
         let ciphertext = self.fetch(lease, &steps).await?;
+        swarm_faults::point("bee.input.fetched");
         let done = self.compute(lease, ciphertext, reply_to, &steps).await?;
+        swarm_faults::point("bee.result.computed");
         let result = self.upload(lease, &done, &steps).await?;
+        swarm_faults::point("bee.result.uploaded");
         let complete = self.execution(lease, done, result)?;
-        self.complete(lease, &complete).await
+        swarm_faults::point("bee.execution.signed");
+        self.complete(lease, &complete).await?;
+        swarm_faults::point("bee.complete.answered");
+        Ok(())
     }
 
     /// What can be refused before anything is fetched.

@@ -11,16 +11,20 @@ use rusqlite::backup::{Backup, StepResult};
 
 use crate::check;
 use crate::error::{Cause, LedgerError};
-use crate::sql::{SCHEMA_VERSION, open_reader};
+use crate::sql::{SCHEMA_VERSION, chain, open_reader};
 
 /// Pages of one step: all of them, so that the copy is of one state.
 const ALL_PAGES: i32 = -1;
 
 /// Writes a copy of what `conn` sees to `to`, which must not exist.
 pub(crate) fn write(conn: &Connection, to: &Path) -> Result<(), LedgerError> {
+    place(conn, to, false)
+}
+
+fn place(conn: &Connection, to: &Path, restored: bool) -> Result<(), LedgerError> {
     vacant(to)?;
     let partial = beside(to, "partial");
-    let outcome = copy(conn, &partial).and_then(|()| settle(&partial, to));
+    let outcome = copy(conn, &partial, restored).and_then(|()| settle(&partial, to));
     if outcome.is_err() {
         // The first error is the one that matters.
         let _ = fs::remove_file(&partial);
@@ -48,7 +52,7 @@ pub(crate) fn restore(from: &Path, to: &Path) -> Result<(), LedgerError> {
             what: violation.to_string(),
         });
     }
-    write(&source, to)
+    place(&source, to, true)
 }
 
 fn vacant(to: &Path) -> Result<(), LedgerError> {
@@ -60,7 +64,7 @@ fn vacant(to: &Path) -> Result<(), LedgerError> {
     Ok(())
 }
 
-fn copy(conn: &Connection, partial: &Path) -> Result<(), LedgerError> {
+fn copy(conn: &Connection, partial: &Path, restored: bool) -> Result<(), LedgerError> {
     let create = OpenOptions::new()
         .write(true)
         .create(true)
@@ -72,6 +76,9 @@ fn copy(conn: &Connection, partial: &Path) -> Result<(), LedgerError> {
     let step = Backup::new(conn, &mut target)?.step(ALL_PAGES)?;
     if step != StepResult::Done {
         return Err(failed("the copy did not finish:", partial, None));
+    }
+    if restored {
+        chain::set_restored(&target, true)?;
     }
     // One file, without a log beside it.
     target.pragma_update(None, "journal_mode", "DELETE")?;

@@ -411,6 +411,10 @@ pub struct RecordDelivery {
     pub error: Option<String>,
 }
 
+/// Note that a restored ledger was compared with the chain.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared;
+
 /// Keep the name that an address resolved to.
 #[derive(Clone, Debug)]
 pub struct BindName {

@@ -91,6 +91,11 @@ impl Ledger {
         self.writer.subscribe_pending()
     }
 
+    /// Why the newest change could not be stored; `None` when it could.
+    pub fn trouble(&self) -> Option<String> {
+        self.writer.trouble()
+    }
+
     async fn run<C: Command>(&self, command: C) -> Done<C::Answer, C::Refusal> {
         self.writer.run(command).await
     }
@@ -402,6 +407,22 @@ impl Ledger {
         self.readers
             .read(move |c| sql::chain::cursor(c, recent))
             .await
+    }
+
+    /// Whether the ledger was restored from a copy, and has not been compared with the chain since.
+    pub async fn restored(&self) -> Result<bool, LedgerError> {
+        self.readers.read(sql::chain::restored).await
+    }
+
+    /// Notes that a restored ledger was compared with the chain.
+    pub async fn compared(&self) -> Done<(), Never> {
+        self.run(Compared).await
+    }
+
+    /// The first epoch that was settled on the chain and not by this ledger, with its transaction: then the
+    /// ledger is an older copy than the chain, or another queen settles on the same escrow.
+    pub async fn unknown_epoch(&self) -> Result<Option<(EpochId, B256)>, LedgerError> {
+        self.readers.read(sql::chain::unknown_epoch).await
     }
 
     /// A client's account on chain by the events up to and including `block`.

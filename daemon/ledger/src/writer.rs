@@ -101,6 +101,7 @@ pub(crate) struct Writer {
     place: Place,
     newest: watch::Receiver<u64>,
     pending: watch::Receiver<u64>,
+    trouble: watch::Receiver<Option<String>>,
 }
 
 /// Where commands run.
@@ -116,7 +117,7 @@ impl Writer {
     /// Starts the thread.
     pub fn start(conn: Connection) -> Result<Self, LedgerError> {
         let (queue, inbox) = mpsc::channel(QUEUE_COMMANDS_MAX);
-        let (committer, newest, pending) = Committer::new(conn)?;
+        let (committer, newest, pending, trouble) = Committer::new(conn)?;
         let thread = Thread { committer, inbox };
         std::thread::Builder::new()
             .name("ledger".into())
@@ -128,16 +129,18 @@ impl Writer {
             place: Place::Thread(queue),
             newest,
             pending,
+            trouble,
         })
     }
 
     /// Runs commands on the caller's thread, through `gate`.
     pub fn stepped(conn: Connection, gate: Arc<dyn Gate>) -> Result<Self, LedgerError> {
-        let (committer, newest, pending) = Committer::new(conn)?;
+        let (committer, newest, pending, trouble) = Committer::new(conn)?;
         Ok(Self {
             place: Place::Here(Arc::new(Mutex::new(Some(committer))), gate),
             newest,
             pending,
+            trouble,
         })
     }
 
@@ -182,6 +185,11 @@ impl Writer {
 
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.newest.clone()
+    }
+
+    /// Why the newest transaction that wrote anything failed, in words.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
     }
 
     pub fn subscribe_pending(&self) -> watch::Receiver<u64> {
@@ -256,23 +264,31 @@ struct Committer {
     hot: Option<Hot>,
     newest: watch::Sender<u64>,
     pending: watch::Sender<u64>,
+    trouble: watch::Sender<Option<String>>,
 }
 
-type Watched = (Committer, watch::Receiver<u64>, watch::Receiver<u64>);
+/// A committer, and what watches its newest entry, its pending jobs and its trouble.
+type Watched = (
+    Committer,
+    watch::Receiver<u64>,
+    watch::Receiver<u64>,
+    watch::Receiver<Option<String>>,
+);
 
 impl Committer {
-    /// With who watches the newest entry and the pending jobs.
     fn new(conn: Connection) -> Result<Watched, LedgerError> {
         let hot = Hot::load(&conn)?;
         let (newest, newest_in) = watch::channel(hot.journal.seq);
         let (pending, pending_in) = watch::channel(0);
+        let (trouble, trouble_in) = watch::channel(None);
         let committer = Self {
             conn,
             hot: Some(hot),
             newest,
             pending,
+            trouble,
         };
-        Ok((committer, newest_in, pending_in))
+        Ok((committer, newest_in, pending_in, trouble_in))
     }
 
     fn close(self) {
@@ -328,15 +344,26 @@ impl Committer {
             lost => lost.insert(Hot::load(&self.conn)?),
         };
         let conn = &self.conn;
+        let changes = conn.total_changes();
         let mut run = || -> Result<(), LedgerError> {
             conn.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
             for work in works.iter_mut() {
                 work.run(&mut Tx { conn, hot })?;
             }
+            swarm_faults::point("ledger.writer.before_commit");
             conn.prepare_cached("COMMIT")?.execute(())?;
+            swarm_faults::point("ledger.writer.committed");
             Ok(())
         };
         let outcome = run();
+        // One that wrote nothing says nothing about the disk.
+        let wrote = self.conn.total_changes() != changes;
+        if let Some(words) = outcome.as_ref().err().map(in_words) {
+            self.trouble.send_replace(Some(words));
+        } else if wrote {
+            self.trouble
+                .send_if_modified(|trouble| trouble.take().is_some());
+        }
         if outcome.is_err() {
             self.hot = None;
             // Some failures have rolled back by themselves.
@@ -346,4 +373,15 @@ impl Committer {
         }
         outcome
     }
+}
+
+/// An error and its causes in one line.
+fn in_words(error: &LedgerError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    text
 }

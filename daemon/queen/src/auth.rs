@@ -127,7 +127,8 @@ impl FromRequest<App> for Signed {
         };
         let now = app.clock.seconds();
         let claimed = claimed(request.headers()).map_err(refuse)?;
-        check_clock(claimed.timestamp, now).map_err(refuse)?;
+        check_clock(claimed.timestamp, now)
+            .map_err(|refused| refuse(app.settlement.doubt_clock(refused)))?;
         let method = request.method().as_str().to_owned();
         let path = request.uri().path_and_query();
         let path = path.map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned());

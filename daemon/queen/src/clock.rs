@@ -51,7 +51,8 @@ impl Clock {
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         // A clock before 1970 is no clock; every deadline is in its future, so nothing is charged by it.
-        since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+        let millis = since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+        millis.saturating_add_signed(swarm_faults::clock_skew_seconds() * 1_000)
     }
 
     /// Time that only runs forward, whoever sets the wall clock; counts from an arbitrary point.

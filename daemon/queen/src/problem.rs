@@ -274,6 +274,12 @@ impl From<swarm_ledger::refusals::Never> for Refused {
     }
 }
 
+/// Whether there is no room, by the file system, a quota or a limit of the process.
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::*;
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         let text = error.to_string();
@@ -303,6 +309,13 @@ impl From<StoreError> for Refused {
             StoreError::Range { .. } => {
                 let title = "The range is not within the blob";
                 Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", title, text).field("range")
+            }
+            StoreError::Io { ref source, .. } if is_full(source) => {
+                tracing::error!(cause = %chain(&error), "the disk is full");
+                Self::unavailable(
+                    "disk-full",
+                    "the queen's disk is full; repeat the request later",
+                )
             }
             StoreError::Io { .. } => {
                 let refused = Self::internal("the blob store failed", &error);

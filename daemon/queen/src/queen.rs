@@ -31,7 +31,7 @@ use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::rails::Rails;
 use crate::seam::{self, SettlementPort};
-use crate::settlement::{Settlement, SettlementKeys, Shares};
+use crate::settlement::{RESTORED, Settlement, SettlementKeys, Shares};
 use crate::state::{App, AppState, audit_dir};
 use crate::tls::{self, Tls, TlsError};
 use crate::{api, sweeper, webhooks};
@@ -253,6 +253,7 @@ pub(crate) async fn assemble(
         }
         None => None,
     };
+    let restored = ledger.restored().await.map_err(StartError::Ledger)?;
     let settlement = chain.zip(keys.settlement).map(|(chain, keys)| {
         let shares = Shares {
             rates: config.fees.rates,
@@ -268,13 +269,14 @@ pub(crate) async fn assemble(
             audit_dir(&config.state_dir),
             config.chain.escrow_block,
         );
-        settlement.with_clock(clock.clone())
+        settlement.with_clock(clock.clone()).of_a_copy(restored)
     });
     let trouble = match &settlement {
         Some(_) => "settlement has not reported yet",
         None => "off: the queen was started without chain.rpc_url or without settlement keys",
     };
-    let (link, port) = seam::link(trouble);
+    let old_copy = (restored && settlement.is_some()).then(|| RESTORED.to_owned());
+    let (link, port) = seam::link(trouble, old_copy);
     let rails = Rails::start(ledger.clone(), config.rails.clone(), clock.clone()).await;
     let app = AppState {
         domain: Domain::new(config.chain.chain_id, config.chain.escrow),

@@ -4,7 +4,7 @@
 use swarm_types::EpochId;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::problem::Refused;
+use crate::problem::{Answer, Refused};
 
 /// Requests for a seal that may wait.
 const SEAL_REQUESTS_MAX: usize = 16;
@@ -22,6 +22,10 @@ pub struct SettlementStatus {
     pub chain_trouble: Option<String>,
     /// Highest block that the ledger mirrors.
     pub head_block: u64,
+    /// Why this ledger must not go on, when the chain knows an epoch that it does not.
+    pub old_copy: Option<String>,
+    /// What makes the queen doubt her own clock.
+    pub clock: Option<String>,
     /// What needs a person, in sentences (a refused seal, a contradiction, an overdrawn client).
     pub notes: Vec<String>,
 }
@@ -41,11 +45,13 @@ pub struct SettlementLink {
     status: watch::Receiver<SettlementStatus>,
 }
 
-/// Both ends. Until settlement reports, the status is `trouble`.
-pub fn link(trouble: &str) -> (SettlementLink, SettlementPort) {
+/// Both ends. Until settlement reports, the status is `trouble`, and the ledger goes on unless `old_copy`
+/// says why not.
+pub fn link(trouble: &str, old_copy: Option<String>) -> (SettlementLink, SettlementPort) {
     let (ask, requests) = mpsc::channel(SEAL_REQUESTS_MAX);
     let (report, status) = watch::channel(SettlementStatus {
         chain_trouble: Some(trouble.into()),
+        old_copy,
         ..SettlementStatus::default()
     });
     let link = SettlementLink {
@@ -63,6 +69,23 @@ impl SettlementLink {
     /// How settlement stands.
     pub fn status(&self) -> SettlementStatus {
         self.status.borrow().clone()
+    }
+
+    /// Refuses while the ledger is an older copy than the chain: what it takes for open may be done and paid.
+    pub fn newest(&self) -> Answer<()> {
+        match &self.status.borrow().old_copy {
+            Some(text) => Err(Refused::unavailable("old-ledger", text.as_str())),
+            None => Ok(()),
+        }
+    }
+
+    /// A refusal for a clock that is off, with what the queen knows of her own.
+    pub fn doubt_clock(&self, mut refused: Refused) -> Refused {
+        if let Some(doubt) = &self.status.borrow().clock {
+            let detail = &mut refused.problem.detail;
+            *detail = format!("{detail}; or the queen's own clock is off: {doubt}");
+        }
+        refused
     }
 
     /// Seals now.

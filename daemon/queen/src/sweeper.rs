@@ -67,10 +67,12 @@ async fn deadlines(app: &App) -> Result<(), LedgerError> {
             .map_err(LedgerError::from)?;
         for (jobs, became) in [(&swept.expired, "expired"), (&swept.dead, "dead")] {
             for job in jobs {
+                swarm_faults::point("queen.sweep.ended");
                 tracing::info!(%job, became, "a job ended by time; its fee was released");
             }
         }
         for id in &swept.requeued {
+            swarm_faults::point("queen.sweep.requeued");
             tracing::info!(job = %id, "a lease lapsed; the job is pending again");
             if let Some(job) = app.ledger.job(*id).await? {
                 let shared = app.clone();
@@ -135,6 +137,7 @@ async fn destroy(
         (BlobKind::Result, ..) => "its days were over",
     };
     app.store.delete(blob.blob.sha256).await?;
+    swarm_faults::point("queen.retention.deleted");
     let command = BlobDeleted {
         now,
         sha256: blob.blob.sha256,

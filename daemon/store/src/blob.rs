@@ -320,6 +320,7 @@ impl Inner {
                 found,
             });
         }
+        swarm_faults::point("store.upload.checked");
         self.layout.publish(digest)?;
         Ok(BlobStatus {
             offset: size,

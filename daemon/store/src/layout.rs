@@ -99,6 +99,7 @@ impl Layout {
         }
         fs::rename(&place.0, &doomed.0).map_err(io_at("rename", &place.0))?;
         sync(&self.deleted)?;
+        swarm_faults::point("store.delete.renamed");
         doomed.destroy()
     }
 }
@@ -220,6 +221,7 @@ impl Place {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             other => other.map_err(io_at("overwrite", &header))?,
         }
+        swarm_faults::point("store.delete.key_gone");
         sync(&self.0)?;
         fs::remove_dir_all(&self.0).map_err(io_at("remove", &self.0))
     }

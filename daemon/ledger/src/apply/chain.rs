@@ -7,12 +7,12 @@ use swarm_types::escrow::{BlockRef, EscrowEvent, EscrowLog};
 use swarm_types::{Address, B256, EpochId, MicroUsdc};
 
 use super::cut;
-use crate::commands::ApplyBlocks;
+use crate::commands::{ApplyBlocks, Compared};
 use crate::error::{CommandError, LedgerError};
 use crate::journal::kind;
 use crate::limits::{AMOUNT_MAX, BLOCKS_KEPT, EPOCH_MAX};
 use crate::records::{Applied, EpochState};
-use crate::refusals::ChainRefusal;
+use crate::refusals::{ChainRefusal, Never};
 use crate::sql::chain::facets;
 use crate::sql::transfers::Posting;
 use crate::sql::{accounts, chain, epochs, transfers};
@@ -92,6 +92,15 @@ impl Command for ApplyBlocks {
             tracing::error!(%contradiction, "the chain contradicts the ledger");
         }
         Ok(applied)
+    }
+}
+
+impl Command for Compared {
+    type Answer = ();
+    type Refusal = Never;
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<(), CommandError<Never>> {
+        Ok(chain::set_restored(tx.conn, false)?)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 use swarm_types::escrow::{BlockRef, EscrowEvent, EscrowLog};
-use swarm_types::{Address, B256, MicroUsdc};
+use swarm_types::{Address, B256, EpochId, MicroUsdc};
 
 use super::values::{Columns, damaged, execute, list, one};
 use crate::error::LedgerError;
@@ -79,6 +79,31 @@ pub(crate) fn cursor(conn: &Connection, recent: u32) -> Result<ChainCursor, Ledg
         safe: safe(conn)?,
         recent: list(conn, &sql, [recent.min(PAGE_ROWS_MAX)], read_block)?,
     })
+}
+
+/// Whether the ledger was restored from a copy, and has not been compared with the chain since.
+pub(crate) fn restored(conn: &Connection) -> Result<bool, LedgerError> {
+    let sql = "SELECT 1 FROM meta WHERE key = 'restored'";
+    Ok(one(conn, sql, (), |c| c.get::<i64>())?.is_some())
+}
+
+/// Notes that it was restored, or that it was compared.
+pub(crate) fn set_restored(conn: &Connection, restored: bool) -> Result<(), LedgerError> {
+    let sql = match restored {
+        true => "INSERT INTO meta (key, value) VALUES ('restored', '1') ON CONFLICT DO NOTHING",
+        false => "DELETE FROM meta WHERE key = 'restored'",
+    };
+    execute(conn, sql, ())?;
+    Ok(())
+}
+
+/// The first epoch on the chain that the ledger did not bring there, and its transaction.
+pub(crate) fn unknown_epoch(conn: &Connection) -> Result<Option<(EpochId, B256)>, LedgerError> {
+    let sql = "SELECT e.epoch, e.tx FROM chain_events e LEFT JOIN epochs p ON p.number = e.epoch
+        WHERE e.kind = 'epoch_settled' AND p.settled_tx IS NOT e.tx AND e.epoch >=
+            (SELECT MIN(number) FROM epochs WHERE state NOT IN ('final', 'void'))
+        ORDER BY e.epoch LIMIT 1";
+    one(conn, sql, (), |c| Ok((EpochId(c.get()?), c.digest()?)))
 }
 
 /// An event as it is stored.

@@ -84,6 +84,7 @@ pub async fn begin(
             app.ledger.blob_begin(command).await?;
         }
     }
+    swarm_faults::point("queen.upload.begun");
     let status = app.store.begin(blob).await?;
     settle(&app, sha256, &status).await?;
     Ok(Json(status))
@@ -141,6 +142,7 @@ async fn settle(app: &AppState, sha256: B256, status: &BlobStatus) -> Answer<()>
         app.ledger
             .blob_complete(BlobComplete { now, sha256 })
             .await?;
+        swarm_faults::point("queen.upload.completed");
     }
     Ok(())
 }
@@ -168,6 +170,7 @@ pub async fn append(
     own_upload(&app, sha256, signed.signer).await?;
     let length = signed.body.len() as u64;
     let status = app.store.append(sha256, offset, signed.body).await?;
+    swarm_faults::point("queen.upload.piece_written");
     app.metrics.bytes_in.add(length);
     settle(&app, sha256, &status).await?;
     Ok(Json(status))

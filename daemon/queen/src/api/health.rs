@@ -17,7 +17,14 @@ use crate::state::App;
 pub async fn health(State(app): State<App>) -> Json<Health> {
     let mut settlement = app.settlement.status();
     let ledger = match app.ledger.stats().await {
-        Ok(_) => true,
+        Ok(_) => match app.ledger.trouble() {
+            None => true,
+            Some(trouble) => {
+                let note = format!("the ledger takes no changes: {trouble}");
+                settlement.notes.push(note);
+                false
+            }
+        },
         Err(error) => {
             tracing::error!(error = %chain(&error), "the ledger does not answer");
             settlement

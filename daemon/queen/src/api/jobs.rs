@@ -147,6 +147,7 @@ pub async fn cancel(
         client: job.order.order.client,
     };
     let cancelled = app.ledger.cancel(command).await?;
+    swarm_faults::point("queen.cancel.committed");
     if let Some(worker) = job.worker {
         app.rails.gave_back(worker);
     }

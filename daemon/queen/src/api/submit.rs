@@ -33,6 +33,7 @@ pub async fn submit(
     if let Some(job) = answered_before(&app, &request).await? {
         return Ok((StatusCode::OK, Json(convert::job(&job))));
     }
+    app.settlement.newest()?;
     let model = check_order(&app, &request, now)?;
     // Held until the job is durable, so that the sweeper cannot destroy the input in between.
     let _kept = app.inputs.read().await;
@@ -58,7 +59,9 @@ pub async fn submit(
         max_attempts: app.rails.attempts_max(),
         order,
     };
+    swarm_faults::point("queen.submit.checked");
     let submitted = app.ledger.submit(command).await?;
+    swarm_faults::point("queen.submit.committed");
     let answer = Json(convert::job(&submitted.job));
     if submitted.replayed {
         return Ok((StatusCode::OK, answer));

@@ -51,6 +51,7 @@ pub async fn claim(
     signed: Signed,
 ) -> Answer<Json<Lease>> {
     let ClaimJob {} = signed.json()?;
+    app.settlement.newest()?;
     let bee = registered(&app, &signed.signer)?;
     let job = find(&app, &id).await?;
     let model = job.order.order.model;
@@ -124,6 +125,7 @@ pub async fn complete(
     signed: Signed,
 ) -> Answer<Json<Job>> {
     let done: CompleteJob = signed.json()?;
+    app.settlement.newest()?;
     registered(&app, &signed.signer)?;
     let job = find(&app, &id).await?;
     check_execution(&app, &job, &done, signed.signer)?;
@@ -140,7 +142,9 @@ pub async fn complete(
         result: convert::ledger_blob(&done.result),
         manifest: done.manifest,
     };
+    swarm_faults::point("queen.complete.checked");
     let completed = app.ledger.complete(command).await?;
+    swarm_faults::point("queen.complete.committed");
     if was_open && !completed.replayed {
         app.rails.gave_back(signed.signer);
         app.metrics.completed.add(1);
@@ -258,7 +262,9 @@ pub async fn fail(
         reason: failed.reason,
         retryable: failed.retryable,
     };
+    swarm_faults::point("queen.fail.checked");
     let outcome = app.ledger.fail(command).await?;
+    swarm_faults::point("queen.fail.committed");
     app.rails.gave_back(signed.signer);
     app.metrics.failed.add(1);
     let job = find(&app, &id).await?;

@@ -223,6 +223,7 @@ async fn renew(app: &App, worker: Address, tokens: Vec<String>) -> Answer<Vec<St
         (status = 204, description = "No work in time; ask again"), Problems))]
 pub async fn lease(State(app): State<App>, signed: Signed) -> Answer<Response> {
     let request: LeaseRequest = signed.json()?;
+    app.settlement.newest()?;
     if u64::from(request.wait_seconds) > POLL_SECONDS_MAX {
         let detail = format!("wait_seconds must be at most {POLL_SECONDS_MAX}");
         return Err(Refused::invalid("out-of-range", "wait_seconds", detail));

@@ -409,6 +409,7 @@ impl Rails {
         };
         let lease = self.ledger.claim(command).await?;
         if lease.is_some() {
+            swarm_faults::point("queen.lease.committed");
             let mut state = self.state();
             state.services += 1;
             let services = state.services;

@@ -45,6 +45,7 @@ pub(super) fn write(
         }
         staging.put(name, bytes)
     })?;
+    swarm_faults::point("settlement.bundle.built");
     let (seal_digest, summary) = (built.seal.digest(&domain), summary_digest(&built.summary));
     let mut signatures: Vec<SettlerSignature> = keys
         .iter()
@@ -56,6 +57,7 @@ pub(super) fn write(
         .collect();
     signatures.sort_by_key(|signature| signature.settler);
     staging.put(SIGNATURE, signature_file(&signatures).as_bytes())?;
+    swarm_faults::point("settlement.bundle.signed");
     staging.publish()?;
     Ok(Written {
         seal: built.seal,
@@ -92,6 +94,7 @@ impl Staging {
         let write = || {
             let mut file = File::create(self.dir.join(name))?;
             file.write_all(bytes)?;
+            swarm_faults::point("settlement.bundle.file_written");
             file.sync_all()
         };
         self.step(write())
@@ -106,6 +109,7 @@ impl Staging {
             if self.target.exists() {
                 remove(&self.old)?;
                 fs::rename(&self.target, &self.old)?;
+                swarm_faults::point("settlement.bundle.old_aside");
             }
             fs::rename(&self.dir, &self.target)?;
             sync_dir(&self.audit_dir)?;

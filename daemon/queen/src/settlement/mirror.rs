@@ -83,10 +83,12 @@ impl Settlement {
             }
             Err(error) => return Err(SettlementError::of("mirror the chain", error)),
         };
+        swarm_faults::point("settlement.mirror.applied");
         for (client, amount, tx) in &applied.credited {
             tracing::info!(%client, %amount, %tx, "a deposit counts");
         }
         for (epoch, state) in &applied.epochs {
+            swarm_faults::point("settlement.epoch.moved");
             tracing::info!(%epoch, %state, "the chain moved an epoch");
         }
         match applied.contradictions.is_empty() {
@@ -107,6 +109,7 @@ impl Settlement {
             Ok(undone) => undone,
             Err(error) => return Err(SettlementError::of("undo blocks", error)),
         };
+        swarm_faults::point("settlement.mirror.undone");
         tracing::warn!(from, events = undone.events, "the chain took blocks back");
         let mut words = undone.contradictions;
         for (client, missing) in undone.overdrawn {
@@ -116,6 +119,29 @@ impl Settlement {
         }
         if !words.is_empty() {
             self.notes.set(Note::Reorg, words.join("; "));
+        }
+        Ok(())
+    }
+
+    /// Notices when the chain has an epoch that this ledger did not bring there.
+    pub(super) async fn compare_epochs(&mut self) -> Result<(), SettlementError> {
+        match self.ledger.unknown_epoch().await? {
+            None if self.heads.is_none() => {}
+            None => {
+                if self.notes.get(Note::OldCopy).is_some() && self.ledger.restored().await? {
+                    let compared = self.ledger.compared().await;
+                    compared.map_err(|e| SettlementError::of("note that it was compared", e))?;
+                }
+                self.notes.clear(Note::OldCopy);
+            }
+            Some((epoch, tx)) => {
+                let text = format!(
+                    "{epoch} was settled on the chain in transaction {tx}, and this ledger does not know it: \
+                     it is an older copy, or another queen settles on this escrow. Put the newest copy in \
+                     its place; until then no order is taken, no job is given out and nothing is sealed"
+                );
+                self.notes.set(Note::OldCopy, text);
+            }
         }
         Ok(())
     }
@@ -145,7 +171,10 @@ impl Settlement {
                 finalized: heads.finalized,
             };
             match self.ledger.finalise(command).await {
-                Ok(_) => tracing::info!(%epoch, "final"),
+                Ok(_) => {
+                    swarm_faults::point("settlement.epoch.final");
+                    tracing::info!(%epoch, "final");
+                }
                 Err(CommandError::Refused(EpochRefusal::WindowOpen { .. })) => {}
                 Err(error) => return Err(SettlementError::of("close an epoch", error)),
             }

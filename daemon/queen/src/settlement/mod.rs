@@ -11,6 +11,7 @@
 //! While the chain is away nothing is lost: deposits and seals wait, and the status says so.
 
 mod bundle_dir;
+mod clocks;
 mod collect;
 mod compare;
 mod config;
@@ -41,6 +42,9 @@ pub use error::SettlementError;
 
 use notes::{Note, Notes};
 
+/// Said of a ledger that was restored, until it was compared with the chain.
+pub(crate) const RESTORED: &str = "the ledger was restored from a copy and was not compared with the chain \
+    yet: until then no order is taken, no job is given out and nothing is sealed";
 /// Between two looks at the open epoch's size.
 const SIZE_CHECK: Duration = Duration::from_secs(15);
 
@@ -121,6 +125,14 @@ impl Settlement {
         self
     }
 
+    /// The same for a ledger that was restored from a copy, when `restored`.
+    pub(crate) fn of_a_copy(mut self, restored: bool) -> Self {
+        if restored {
+            self.notes.set(Note::OldCopy, RESTORED.to_owned());
+        }
+        self
+    }
+
     /// Runs it as a task of its own.
     pub fn spawn(self, port: SettlementPort, stop: CancellationToken) -> JoinHandle<()> {
         tokio::spawn(self.run(port, stop))
@@ -163,7 +175,9 @@ impl Settlement {
                 Ok(Round { begun: Some(epoch) }) => Ok(*epoch),
                 Ok(Round { begun: None }) => Err(self
                     .notes
-                    .get(Note::Seal)
+                    .get(Note::OldCopy)
+                    .or_else(|| self.notes.get(Note::Clock))
+                    .or_else(|| self.notes.get(Note::Seal))
                     .unwrap_or("nothing was sealed; ask again")
                     .to_owned()),
                 Err(error) => Err(error.in_words()),
@@ -201,6 +215,8 @@ impl Settlement {
     pub async fn round(&mut self) -> Result<Round, SettlementError> {
         let terms = self.terms().await?;
         self.mirror_chain().await?;
+        self.compare_clocks();
+        self.compare_epochs().await?;
         self.finalise().await?;
         self.submit(&terms).await?;
         let begun = self.seal(&terms).await?;

@@ -9,8 +9,12 @@ use crate::seam::{SettlementPort, SettlementStatus};
 pub(super) enum Note {
     /// Mirroring the chain.
     Mirror,
+    /// The chain is ahead of a ledger that was restored.
+    OldCopy,
     /// A reorganisation.
     Reorg,
+    /// This machine's clock.
+    Clock,
     /// Sealing.
     Seal,
     /// Jobs that could not be collected.
@@ -60,6 +64,8 @@ impl Notes {
         let status = SettlementStatus {
             chain_trouble,
             head_block,
+            old_copy: self.notes.get(&Note::OldCopy).cloned(),
+            clock: self.notes.get(&Note::Clock).cloned(),
             notes: self.notes.values().cloned().collect(),
         };
         port.status.send_if_modified(|old| {

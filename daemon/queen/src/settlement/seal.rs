@@ -35,6 +35,11 @@ impl Settlement {
             }
             return Ok(None);
         };
+        // Nothing is dated by a clock that is off, and nothing is charged that may be charged already.
+        let stop = [Note::Clock, Note::OldCopy];
+        if stop.iter().any(|note| self.notes.get(*note).is_some()) {
+            return Ok(None);
+        }
         let epochs = self.ledger.epochs(None, RECENT_EPOCHS).await?;
         let in_state = |state| epochs.iter().find(|epoch| epoch.state == state);
         let epoch = match (in_state(EpochState::Sealing), in_state(EpochState::Open)) {
@@ -66,6 +71,7 @@ impl Settlement {
         };
         match self.ledger.begin_seal(BeginSeal { now, trigger }).await {
             Ok(start) => {
+                swarm_faults::point("settlement.seal.begun");
                 tracing::info!(epoch = %start.epoch, %trigger, "sealing");
                 Ok(Some(start.epoch))
             }
@@ -136,6 +142,7 @@ impl Settlement {
             };
             let dropped = self.ledger.drop_uncollectable(command).await;
             dropped.map_err(|e| SettlementError::of("leave jobs out", e))?;
+            swarm_faults::point("settlement.seal.dropped");
             contents = self.contents(epoch).await?;
         }
 
@@ -190,6 +197,7 @@ impl Settlement {
         let now = self.now();
         let deferred = self.ledger.defer_jobs(DeferJobs { now, epoch, jobs }).await;
         deferred.map_err(|e| SettlementError::of("leave jobs for the next epoch", e))?;
+        swarm_faults::point("settlement.seal.deferred");
         self.contents(epoch).await
     }
 
@@ -240,8 +248,10 @@ impl Settlement {
             agents: written.agents,
             signatures: written.signatures,
         };
+        swarm_faults::point("settlement.bundle.published");
         let recorded = self.ledger.record_sealed(command).await;
         let recorded = recorded.map_err(|e| SettlementError::of("record a seal", e))?;
+        swarm_faults::point("settlement.seal.recorded");
         tracing::info!(%epoch, receipts = recorded.jobs, revenue = %recorded.revenue, "sealed");
         Ok(())
     }

@@ -71,6 +71,7 @@ impl Settlement {
                 };
                 match self.ledger.reopen_seal(command).await {
                     Ok(_) => {
+                        swarm_faults::point("settlement.seal.reopened");
                         tracing::warn!(epoch = %id, "its seal grew too old: it is sealed again")
                     }
                     Err(CommandError::Refused(EpochRefusal::SealAlive { until, .. })) => {
@@ -89,9 +90,11 @@ impl Settlement {
                     epoch: id,
                     submission,
                 };
+                swarm_faults::point("settlement.tx.signed");
                 // Durable before it is sent.
                 let recorded = self.ledger.record_submission(command).await;
                 recorded.map_err(|e| SettlementError::of("remember a settlement", e))?;
+                swarm_faults::point("settlement.tx.remembered");
                 self.send(&tx, id).await?;
             }
             Plan::Resend(tx) => self.send(&tx, id).await?,
@@ -105,6 +108,7 @@ impl Settlement {
         id: swarm_types::EpochId,
     ) -> Result<(), SettlementError> {
         let sent = self.chain.broadcast(tx).await?;
+        swarm_faults::point("settlement.tx.sent");
         tracing::info!(epoch = %id, tx = %tx.hash, nonce = tx.nonce, ?sent, "settlement sent");
         self.notes.clear(Note::Submit);
         Ok(())

@@ -562,7 +562,7 @@ async fn while_the_chain_is_away_the_loop_says_so_and_goes_on_when_it_is_back() 
     drop(listener);
     let url = format!("http://{address}");
     settlement.chain = Chain::new(&url, 84_532, rack.dev.escrow, USDC).expect("a URL");
-    let (link, port) = seam::link("settlement starts");
+    let (link, port) = seam::link("settlement starts", None);
     let stop = CancellationToken::new();
     let task = tokio::spawn(settlement.run(port, stop.clone()));
 

@@ -80,7 +80,7 @@ pub struct Health {
     pub status: String,
     /// Program version.
     pub version: String,
-    /// Whether the ledger answers.
+    /// Whether the ledger answers, and could store the newest change.
     pub ledger: bool,
     /// `ok`, or what is wrong with the chain.
     pub chain: String,
