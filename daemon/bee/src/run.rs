@@ -184,7 +184,8 @@ impl Inner {
 
     fn begin(self: &Arc<Self>, lease: Lease, place: OwnedSemaphorePermit) {
         let Some(held) = self.hold(&lease.token) else {
-            tracing::warn!(job = %lease.job_id, "the queen gave a lease twice");
+            // She was restarted and cannot know that it arrived.
+            tracing::info!(job = %lease.job_id, "the queen gave a lease again");
             return;
         };
         let inner = self.clone();

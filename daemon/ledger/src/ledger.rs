@@ -502,6 +502,25 @@ impl Ledger {
         self.readers.read(move |c| backup::write(c, &to)).await
     }
 
+    /// Every invariant that does not hold in the ledger at `path`, also while a queen has it open. Blocks.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn check_file(path: &Path) -> Result<Vec<Violation>, LedgerError> {
+        let conn = sql::open_reader(path)?;
+        // One state for all questions.
+        let tx = conn.unchecked_transaction()?;
+        crate::check::all(&tx)
+    }
+
+    /// Writes a consistent copy of the ledger at `from` to `to`, also while a queen has it open. Blocks.
+    ///
+    /// # Errors
+    /// When `from` cannot be read, or `to` exists or cannot be written.
+    pub fn backup_file(from: &Path, to: &Path) -> Result<(), LedgerError> {
+        backup::write(&sql::open_reader(from)?, to)
+    }
+
     /// Puts a backup in place as the ledger `to`, which must not exist, after checking it. The chain may
     /// have gone on since: apply its blocks before sealing.
     ///

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use swarm_ledger::{Ledger, LedgerConfig};
+use swarm_ledger::Ledger;
 
 use crate::run::queen_config;
 
 /// What to do with the ledger.
 #[derive(Subcommand, Debug)]
 pub enum LedgerCommand {
-    /// Check every invariant: sums, reservations, mirror, the journal's chain of hashes
+    /// Check every invariant, also while the queen runs: sums, reservations, mirror, the journal's chain of hashes
     Check {
         /// The queen's configuration
         #[arg(long, value_name = "FILE")]
@@ -37,14 +37,12 @@ pub enum LedgerCommand {
 }
 
 /// Does it.
-pub async fn run(command: LedgerCommand) -> Result<()> {
+pub fn run(command: LedgerCommand) -> Result<()> {
     match command {
-        LedgerCommand::Check { config } => check(&config).await,
+        LedgerCommand::Check { config } => check(&path(&config)?),
         LedgerCommand::Backup { config, to } => {
-            let (path, ledger) = open(&config)?;
-            ledger
-                .backup(&to)
-                .await
+            let path = path(&config)?;
+            Ledger::backup_file(&path, &to)
                 .with_context(|| format!("back up {}", path.display()))?;
             println!("{} is a copy of {}", to.display(), path.display());
             Ok(())
@@ -53,17 +51,14 @@ pub async fn run(command: LedgerCommand) -> Result<()> {
             let path = queen_config(&config)?.ledger_path();
             Ledger::restore(&from, &path).with_context(|| format!("restore {}", path.display()))?;
             println!("{} holds what {} held", path.display(), from.display());
-            check(&config).await
+            check(&path)
         }
     }
 }
 
-async fn check(config: &Path) -> Result<()> {
-    let (path, ledger) = open(config)?;
-    let violations = ledger
-        .check()
-        .await
-        .with_context(|| format!("check {}", path.display()))?;
+fn check(path: &Path) -> Result<()> {
+    let violations =
+        Ledger::check_file(path).with_context(|| format!("check {}", path.display()))?;
     for violation in &violations {
         println!("{}: {}", violation.rule, violation.detail);
     }
@@ -77,18 +72,11 @@ async fn check(config: &Path) -> Result<()> {
     Ok(())
 }
 
-fn open(config: &Path) -> Result<(PathBuf, Ledger)> {
-    let config = queen_config(config)?;
-    let path = config.ledger_path();
+/// Where the ledger of a configuration is.
+fn path(config: &Path) -> Result<PathBuf> {
+    let path = queen_config(config)?.ledger_path();
     if !path.exists() {
         bail!("there is no ledger at {}", path.display());
     }
-    let settings = LedgerConfig {
-        chain_id: config.chain.chain_id,
-        escrow: config.chain.escrow,
-        default_cap: config.chain.default_cap,
-    };
-    let ledger =
-        Ledger::open(&path, settings).with_context(|| format!("open {}", path.display()))?;
-    Ok((path, ledger))
+    Ok(path)
 }

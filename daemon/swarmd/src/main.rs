@@ -71,7 +71,7 @@ fn main() -> ExitCode {
         match cli.role {
             Role::Queen(args) => run::queen(&args.config, args.check).await,
             Role::Bee(args) => run::bee(&args.config, args.check).await,
-            Role::Ledger(command) => ledger::run(command).await,
+            Role::Ledger(command) => ledger::run(command),
             Role::Demo(args) => demo::run(args).await,
         }
     });

@@ -78,6 +78,7 @@ pub async fn register(State(app): State<App>, signed: Signed) -> Answer<Json<Reg
         escrow: app.domain.escrow,
     };
     app.rails.learn(record);
+    app.rails.delivered(&worker);
     Ok(Json(answer))
 }
 

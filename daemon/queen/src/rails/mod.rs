@@ -36,7 +36,7 @@ const WAITERS_MAX: usize = 16_384;
 /// How long a job, or a poll that another bee should go before, waits for a bee without work to ask. Long
 /// enough for a poll's way over a network, short against a job.
 const IDLE_FIRST: Duration = Duration::from_millis(250);
-/// Leases kept for a bee whose connection broke before it had them.
+/// Bees of which leases are kept that they may not have heard of.
 const UNDELIVERED_MAX: usize = 1_024;
 
 /// Routing, in memory. All of it is rebuilt from the ledger at start.
@@ -92,7 +92,25 @@ impl Rails {
             bees_changed: Notify::new(),
         };
         rails.reconcile().await?;
+        rails.deliver_again().await?;
         Ok(rails)
+    }
+
+    /// A queen that was killed cannot know whether a bee heard of its lease: it hears of it again with its
+    /// next poll, and ignores what it works on.
+    async fn deliver_again(&self) -> Result<(), LedgerError> {
+        for bee in self.bees() {
+            let leases = self.ledger.leases(bee.worker, self.clock.seconds()).await?;
+            for lease in leases {
+                self.keep_undelivered(bee.worker, lease);
+            }
+        }
+        Ok(())
+    }
+
+    /// The bee was told of all its leases.
+    pub fn delivered(&self, worker: &Address) {
+        self.state().undelivered.remove(worker);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -199,7 +217,7 @@ impl Rails {
                 let refusal = ClaimRefusal::NotApproved(bee.record.state);
                 return Err(CommandError::Refused(refusal));
             }
-            if let Some(lease) = self.undelivered(&worker) {
+            if let Some(lease) = self.undelivered(&worker).await? {
                 return Ok(Some(lease));
             }
             if filter::can_work(&bee, self.clock.millis()).is_err() {
@@ -300,15 +318,20 @@ impl Rails {
         Line::Joined(id, given)
     }
 
-    fn undelivered(&self, worker: &Address) -> Option<Lease> {
+    /// One of the leases that the bee may not have heard of, if it still holds.
+    async fn undelivered(&self, worker: &Address) -> Result<Option<Lease>, LedgerError> {
+        if !self.state().undelivered.contains_key(worker) {
+            return Ok(None);
+        }
+        let held = self.ledger.leases(*worker, self.clock.seconds()).await?;
         let mut state = self.state();
-        let mut leases = state.undelivered.remove(worker)?;
-        leases.retain(|lease| lease.expires_at > self.clock.seconds());
+        let mut leases = state.undelivered.remove(worker).unwrap_or_default();
+        leases.retain(|lease| held.iter().any(|held| held.token == lease.token));
         let lease = leases.pop();
         if !leases.is_empty() {
             state.undelivered.insert(*worker, leases);
         }
-        lease
+        Ok(lease)
     }
 
     /// A job became pending: gives it to one of the waiting bees, if one can take it.

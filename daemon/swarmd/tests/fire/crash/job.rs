@@ -28,6 +28,7 @@ const ON_EVERY_JOB: &[(&str, u32, Victim)] = &[
     ("queen.upload.completed", 2, Queen),
     ("queen.submit.checked", 1, Queen),
     ("queen.submit.committed", 1, Queen),
+    ("queen.lease.committed", 1, Queen),
     ("queen.complete.checked", 1, Queen),
     ("queen.complete.committed", 1, Queen),
     ("ledger.writer.before_commit", 1, Queen),
