@@ -222,7 +222,7 @@ impl Chain {
             .topic1(B256::left_padding_from(&number.to_be_bytes()))
             .from_block(first)
             .to_block(last);
-        let events: Vec<_> = self
+        let events: Vec<EscrowLog> = self
             .logs(filter)
             .await?
             .into_iter()

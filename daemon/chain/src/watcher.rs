@@ -16,7 +16,7 @@ use swarm_types::escrow::{BlockRef, EscrowLog};
 
 use crate::chain::Chain;
 use crate::error::ChainError;
-use crate::events;
+use crate::events::{RawLog, ReadLog};
 use crate::rpc::{At, block_ref};
 
 /// Most blocks in one `eth_getLogs`; public nodes refuse more than a few thousand.
@@ -37,13 +37,13 @@ pub struct Heads {
     pub finalized: BlockRef,
 }
 
-/// The next thing to know about the chain.
+/// The next thing to know about the chain; events are read as `L`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Step<L = EscrowLog> {
     /// Blocks that follow what the caller knows, ascending. Blocks between two of them hold no events.
     Blocks {
         /// Blocks with their events; the last is how far this step read.
-        blocks: Vec<(BlockRef, Vec<EscrowLog>)>,
+        blocks: Vec<(BlockRef, Vec<L>)>,
         /// Where the chain stood.
         heads: Heads,
         /// Whether the last block is the newest.
@@ -85,6 +85,26 @@ impl Chain {
     /// # Errors
     /// When the node is away; [`ChainError::Moving`] when the chain changed meanwhile: ask again.
     pub async fn next_blocks(&self, known: &[BlockRef], start: u64) -> Result<Step, ChainError> {
+        self.next(known, start).await
+    }
+
+    /// The same with every event of the escrow as it was emitted.
+    ///
+    /// # Errors
+    /// As [`Self::next_blocks`].
+    pub async fn next_raw_blocks(
+        &self,
+        known: &[BlockRef],
+        start: u64,
+    ) -> Result<Step<RawLog>, ChainError> {
+        self.next(known, start).await
+    }
+
+    async fn next<L: ReadLog>(
+        &self,
+        known: &[BlockRef],
+        start: u64,
+    ) -> Result<Step<L>, ChainError> {
         let heads = self.heads().await?;
         let Some(newest) = known.first() else {
             return self.read_from(start, None, heads).await;
@@ -114,12 +134,12 @@ impl Chain {
         Ok(header.is_some_and(|header| header.hash == block.hash))
     }
 
-    async fn read_from(
+    async fn read_from<L: ReadLog>(
         &self,
         from: u64,
         parent: Option<&BlockRef>,
         heads: Heads,
-    ) -> Result<Step, ChainError> {
+    ) -> Result<Step<L>, ChainError> {
         if from > heads.latest.number {
             return Ok(Step::UpToDate(heads));
         }
@@ -137,26 +157,26 @@ impl Chain {
     }
 
     /// Events of `from..=safe`, as many blocks as one question may cover.
-    async fn read_range(
+    async fn read_range<L: ReadLog>(
         &self,
         from: u64,
         safe: u64,
-    ) -> Result<Vec<(BlockRef, Vec<EscrowLog>)>, ChainError> {
+    ) -> Result<Vec<(BlockRef, Vec<L>)>, ChainError> {
         let mut to = safe.min(from + RANGE_BLOCKS_MAX - 1);
         let (end, logs) = loop {
             let end = self.rpc().block(At::Number(to)).await?;
             let filter = Filter::new().address(self.escrow());
-            match self.logs(filter.from_block(from).to_block(to)).await {
+            match self.logs::<L>(filter.from_block(from).to_block(to)).await {
                 Ok(logs) => break (end, logs),
                 // Nodes limit the answer's size as well as the range; a smaller range fits some time.
                 Err(ChainError::Refused { .. }) if to > from => to = from + (to - from) / 2,
                 Err(error) => return Err(error),
             }
         };
-        let mut blocks: BTreeMap<u64, (BlockRef, Vec<EscrowLog>)> = BTreeMap::new();
+        let mut blocks: BTreeMap<u64, (BlockRef, Vec<L>)> = BTreeMap::new();
         let hashes: BTreeMap<u64, B256> = logs
             .iter()
-            .map(|(hash, log)| (log.block_number, *hash))
+            .map(|(hash, log)| (log.block_number(), *hash))
             .collect();
         let hashes: Vec<B256> = hashes.into_values().collect();
         for some in hashes.chunks(HEADERS_AT_ONCE) {
@@ -167,7 +187,7 @@ impl Chain {
             }
         }
         for (hash, log) in logs {
-            match blocks.get_mut(&log.block_number) {
+            match blocks.get_mut(&log.block_number()) {
                 Some((block, logs)) if block.hash == hash => logs.push(log),
                 _ => return Err(moving()),
             }
@@ -180,12 +200,12 @@ impl Chain {
     }
 
     /// Blocks from `from` on, each the child of the one before.
-    async fn read_tip(
+    async fn read_tip<L: ReadLog>(
         &self,
         from: u64,
         parent: Option<&BlockRef>,
         latest: u64,
-    ) -> Result<Vec<(BlockRef, Vec<EscrowLog>)>, ChainError> {
+    ) -> Result<Vec<(BlockRef, Vec<L>)>, ChainError> {
         let to = latest.min(from + TIP_BLOCKS_MAX - 1);
         let read = try_join_all((from..=to).map(|number| self.read_block(number))).await?;
         let mut before = parent
@@ -200,7 +220,7 @@ impl Chain {
         Ok(read)
     }
 
-    async fn read_block(&self, number: u64) -> Result<(BlockRef, Vec<EscrowLog>), ChainError> {
+    async fn read_block<L: ReadLog>(&self, number: u64) -> Result<(BlockRef, Vec<L>), ChainError> {
         let header = self.rpc().header(At::Number(number)).await?;
         let header = header.ok_or_else(moving)?;
         let block = block_ref(&header);
@@ -213,17 +233,20 @@ impl Chain {
     }
 
     /// Events of the escrow with the hashes of their blocks, in the order of the chain.
-    pub(crate) async fn logs(&self, filter: Filter) -> Result<Vec<(B256, EscrowLog)>, ChainError> {
+    pub(crate) async fn logs<L: ReadLog>(
+        &self,
+        filter: Filter,
+    ) -> Result<Vec<(B256, L)>, ChainError> {
         let logs = self.rpc().provider().get_logs(&filter).await;
-        let logs = logs.map_err(|e| ChainError::of("events of the escrow", e))?;
+        let mut logs = logs.map_err(|e| ChainError::of("events of the escrow", e))?;
+        logs.sort_by_key(|log| (log.block_number, log.log_index));
         let mut read = Vec::with_capacity(logs.len());
         for log in logs.iter().filter(|log| !log.removed) {
             let hash = log.block_hash.ok_or_else(moving)?;
-            if let Some(log) = events::decode(log)? {
+            if let Some(log) = L::read(log)? {
                 read.push((hash, log));
             }
         }
-        read.sort_by_key(|(_, log)| (log.block_number, log.log_index));
         Ok(read)
     }
 }

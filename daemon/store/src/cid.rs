@@ -41,18 +41,38 @@ pub fn of_reader(reader: impl Read) -> io::Result<String> {
 /// CID of a directory with these files; `/` in a path makes a directory below it. Of one path given twice the last
 /// counts.
 pub fn of_directory<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> String {
-    let mut root = Directory::default();
+    let mut root = DirectoryCid::default();
     for (path, bytes) in files {
+        root.add(path, bytes)
+            .expect("reading from memory does not fail");
+    }
+    root.cid()
+}
+
+/// CID of a directory whose files are read one after the other; nothing of them is kept.
+#[derive(Default)]
+pub struct DirectoryCid(Directory);
+
+impl DirectoryCid {
+    /// Adds a file; `/` in `path` makes a directory below. Of one path given twice the last counts.
+    ///
+    /// # Errors
+    /// When `reader` fails.
+    pub fn add(&mut self, path: &str, reader: impl Read) -> io::Result<()> {
         let mut parts: Vec<&str> = path.split('/').collect();
         let name = parts.pop().unwrap_or_default();
-        let mut at = &mut root;
+        let mut at = &mut self.0;
         for part in parts {
             at = at.directories.entry(part.to_owned()).or_default();
         }
-        let node = file(bytes).expect("reading from memory does not fail");
-        at.files.insert(name.to_owned(), node);
+        at.files.insert(name.to_owned(), file(reader)?);
+        Ok(())
     }
-    text(&root.node())
+
+    /// The directory's CID.
+    pub fn cid(&self) -> String {
+        text(&self.0.node())
+    }
 }
 
 #[derive(Default)]

@@ -13,6 +13,7 @@ pub mod eip712;
 pub mod escrow;
 pub mod ids;
 pub mod money;
+pub mod orb;
 pub mod order;
 pub mod payout;
 pub mod power;

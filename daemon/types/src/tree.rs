@@ -98,15 +98,17 @@ pub fn root_from_path(leaf: B256, index: u64, size: u64, path: &[B256]) -> Optio
 
 /// A maximal perfect subtree inside a range of leaves: its height above the leaves, its number at
 /// that height, its root. A page of the bundle states its own, so that a page can be checked alone.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Subtree {
     /// Height above the leaves (0 is a leaf).
     pub level: u32,
     /// Which one at that height, from 0: it covers leaves index·2^level to (index+1)·2^level.
     #[serde(with = "crate::dec")]
+    #[schema(value_type = String)]
     pub index: u64,
     /// Its root.
+    #[schema(value_type = String)]
     pub hash: B256,
 }
 

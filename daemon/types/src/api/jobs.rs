@@ -207,6 +207,13 @@ pub struct Job {
     /// sha256(job_id + result_hash + worker_ens): a commitment, not evidence.
     #[schema(value_type = Option<String>)]
     pub poe_hash: Option<B256>,
+    /// Descriptive string of the engine that ran it.
+    #[serde(default)]
+    pub engine: Option<String>,
+    /// Millijoules that it took; null when nobody measured.
+    #[serde(with = "dec::option", default)]
+    #[schema(value_type = Option<String>)]
+    pub energy_millijoules: Option<u64>,
 }
 
 /// One reason why a bee has not taken a job.

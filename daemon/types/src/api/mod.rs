@@ -8,6 +8,7 @@ mod clients;
 mod epochs;
 mod info;
 mod jobs;
+mod power;
 mod storage;
 mod workers;
 
@@ -15,6 +16,7 @@ pub use clients::*;
 pub use epochs::*;
 pub use info::*;
 pub use jobs::*;
+pub use power::*;
 pub use storage::*;
 pub use workers::*;
 

@@ -114,6 +114,12 @@ pub struct Heartbeat {
     /// Memory in use in MiB; absent when nothing measures it.
     #[serde(default)]
     pub memory_used_mib: Option<u32>,
+    /// Temperature of the device in °C; absent when nothing measures it.
+    #[serde(default)]
+    pub temperature_celsius: Option<i16>,
+    /// Power that the device draws in mW; absent when nothing measures it.
+    #[serde(default)]
+    pub power_milliwatts: Option<u32>,
 }
 
 /// Answer to a heartbeat.
@@ -298,4 +304,26 @@ pub struct JoinCode {
     #[serde(with = "dec")]
     #[schema(value_type = String)]
     pub expires_at: u64,
+}
+
+/// A line of `GET /api/v1/workers/{address}/samples`: what a bee said in a heartbeat. What nothing measured
+/// is null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerSample {
+    /// Unix seconds.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub at: u64,
+    /// Whether it passed its self-check.
+    pub ready: bool,
+    /// Jobs in its hands.
+    pub jobs: u32,
+    /// Utilisation of the device in percent.
+    pub utilisation_percent: Option<u8>,
+    /// Memory in use in MiB.
+    pub memory_used_mib: Option<u32>,
+    /// Temperature of the device in °C.
+    pub temperature_celsius: Option<i16>,
+    /// Power that the device draws in mW.
+    pub power_milliwatts: Option<u32>,
 }

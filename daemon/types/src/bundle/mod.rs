@@ -64,11 +64,12 @@ pub struct JobEntry {
 }
 
 /// `jobs/NNNNN.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobsPage {
     /// Index of the first receipt in the tree.
     #[serde(with = "dec")]
+    #[schema(value_type = String)]
     pub first: u64,
     /// The receipts in the order of the leaves.
     pub jobs: Vec<JobEntry>,
@@ -162,64 +163,80 @@ pub struct Payout {
 }
 
 /// Where a page of receipts stands in the tree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PagePlace {
     /// File name.
     pub file: String,
     /// Index of its first receipt.
     #[serde(with = "dec")]
+    #[schema(value_type = String)]
     pub first: u64,
     /// How many receipts.
     #[serde(with = "dec")]
+    #[schema(value_type = String)]
     pub count: u64,
     /// The perfect subtrees that cover exactly its leaves.
     pub subtrees: Vec<Subtree>,
 }
 
 /// SUMMARY.json. Its SHA-256 is the seal's `bundle`; with it, it fixes every field of the seal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Summary {
     /// Version of this format.
     pub version: u32,
     /// The epoch by name.
+    #[schema(value_type = String)]
     pub epoch_id: EpochId,
     /// The epoch's number.
     #[serde(with = "dec")]
+    #[schema(value_type = String)]
     pub epoch: u64,
     /// EIP-155 chain id.
     #[serde(with = "dec")]
+    #[schema(value_type = String)]
     pub chain_id: u64,
     /// The escrow.
+    #[schema(value_type = String)]
     pub escrow: Address,
     /// Struct hash of the seal before this one; 0 for the first.
+    #[schema(value_type = String)]
     pub previous: B256,
     /// Root of the receipts' tree.
+    #[schema(value_type = String)]
     pub receipts_root: B256,
     /// Number of receipts.
     #[serde(with = "dec")]
+    #[schema(value_type = String)]
     pub receipt_count: u64,
     /// Σ charges = Σ payouts, µUSDC.
+    #[schema(value_type = String)]
     pub charged: MicroUsdc,
     /// keccak256(abi.encode(Entry[])) of the charge vector.
+    #[schema(value_type = String)]
     pub charges: B256,
     /// The same of the payout vector.
+    #[schema(value_type = String)]
     pub payouts: B256,
     /// Unix seconds.
     #[serde(with = "dec")]
+    #[schema(value_type = String)]
     pub sealed_at: u64,
     /// The rates that divided the revenue.
     pub rates: Rates,
     /// Payee of the protocol fee.
+    #[schema(value_type = String)]
     pub protocol_payee: Address,
     /// Payee of the operator fee.
+    #[schema(value_type = String)]
     pub operator_payee: Address,
     /// The revenue, divided.
     pub pools: Pools,
     /// Where each page stands in the tree.
     pub pages: Vec<PagePlace>,
     /// SHA-256 of every other file except SIGNATURE.txt.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
     pub files: BTreeMap<String, B256>,
 }
 

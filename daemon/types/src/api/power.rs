@@ -1,0 +1,117 @@
+//! The site's power as the API shows it. A reading that nobody made is null and its quality `unknown`;
+//! it is never 0.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::dec;
+use crate::power::Quality;
+
+/// A power reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PowerReading {
+    /// Watts. Of a battery, what it gives; below 0 it is being charged. Of the grid, what comes in.
+    pub watts: Option<i32>,
+    /// How far to trust it.
+    pub quality: Quality,
+    /// Age of the reading in seconds.
+    pub age_seconds: Option<u32>,
+}
+
+impl PowerReading {
+    /// Nobody measured it.
+    pub const UNKNOWN: Self = Self {
+        watts: None,
+        quality: Quality::Unknown,
+        age_seconds: None,
+    };
+}
+
+/// A battery's charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChargeReading {
+    /// Percent of its capacity.
+    pub percent: Option<u8>,
+    /// How far to trust it.
+    pub quality: Quality,
+    /// Age of the reading in seconds.
+    pub age_seconds: Option<u32>,
+}
+
+impl ChargeReading {
+    /// Nobody measured it.
+    pub const UNKNOWN: Self = Self {
+        percent: None,
+        quality: Quality::Unknown,
+        age_seconds: None,
+    };
+}
+
+/// Where the ladder of consumers stands: which of them the site's energy allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ladder {
+    /// `unknown` while no meter is connected: nothing is held back then.
+    pub state: String,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Unix seconds since when.
+    #[serde(with = "dec::option", default)]
+    #[schema(value_type = Option<String>)]
+    pub since: Option<u64>,
+}
+
+/// A sample of the site's power; watts, null where nobody measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PowerSample {
+    /// Unix seconds.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub at: u64,
+    /// From the sun.
+    pub solar: Option<i32>,
+    /// From the battery; below 0 into it.
+    pub battery: Option<i32>,
+    /// What the site uses.
+    pub load: Option<i32>,
+    /// From the grid.
+    pub grid: Option<i32>,
+}
+
+/// `GET /api/v1/power`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SitePower {
+    /// From the sun.
+    pub solar: PowerReading,
+    /// From the battery.
+    pub battery: PowerReading,
+    /// What the site uses.
+    pub load: PowerReading,
+    /// From the grid.
+    pub grid: PowerReading,
+    /// The battery's charge.
+    pub battery_percent: ChargeReading,
+    /// Where the ladder stands.
+    pub ladder: Ladder,
+    /// The last day, oldest first.
+    pub series: Vec<PowerSample>,
+}
+
+impl SitePower {
+    /// A site without a meter.
+    pub fn unknown() -> Self {
+        Self {
+            solar: PowerReading::UNKNOWN,
+            battery: PowerReading::UNKNOWN,
+            load: PowerReading::UNKNOWN,
+            grid: PowerReading::UNKNOWN,
+            battery_percent: ChargeReading::UNKNOWN,
+            ladder: Ladder {
+                state: "unknown".into(),
+                reason: "no meter is connected, so nothing is known and nothing is held back"
+                    .into(),
+                since: None,
+            },
+            series: Vec::new(),
+        }
+    }
+}
