@@ -52,6 +52,8 @@ impl Inner {
             // Nothing measures the processor's share of this process; unknown is not zero.
             utilisation_percent: None,
             memory_used_mib: machine::memory_of_process_mib(),
+            temperature_celsius: None,
+            power_milliwatts: None,
         };
         match self.queen.heartbeat(&heartbeat).await {
             Ok(answer) => self.take_answer(&answer),

@@ -346,6 +346,8 @@ async fn answers_that_are_none_and_absent_keys_are_errors() {
         warm_models: Vec::new(),
         utilisation_percent: None,
         memory_used_mib: None,
+        temperature_celsius: None,
+        power_milliwatts: None,
     };
     assert!(matches!(
         client.heartbeat(&beat).await,

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use swarm_orb::policy;
 use swarm_types::payout::Rates;
 use swarm_types::{Address, MicroUsdc};
 
-use crate::limits::{LEASE_TIME_MAX, LEASE_TIME_MIN, ORDER_LIFE_MAX};
+use crate::limits::{LEASE_TIME_MAX, LEASE_TIME_MIN, NAME_BYTES_MAX, ORDER_LIFE_MAX};
 use crate::rails::Strategy;
 use crate::settlement::SettlementConfig;
 
@@ -252,6 +253,19 @@ fn default_shutdown() -> Span {
     Span::seconds(20)
 }
 
+/// SwarmOrb, the web pages that the queen serves.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OrbConfig {
+    /// Title of the pages; the queen's name when absent.
+    pub title: Option<String>,
+    /// JSON-RPC nodes of the escrow's chain that a visitor's browser may read. They are told to everybody,
+    /// so they hold no key that matters; `chain.rpc_url` is not among them by itself.
+    pub rpc_urls: Vec<String>,
+    /// Base URL of a block explorer, such as `https://sepolia.basescan.org`.
+    pub block_explorer: Option<String>,
+}
+
 /// Everything that the queen is told. Secrets are not in it: keys are handed to her beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -281,6 +295,9 @@ pub struct QueenConfig {
     /// How long things are kept.
     #[serde(default)]
     pub retention: RetentionConfig,
+    /// Her web pages.
+    #[serde(default)]
+    pub orb: OrbConfig,
     /// Limits.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -364,6 +381,28 @@ impl QueenConfig {
             self.retention.result_days == 0,
             "retention.result_days: must not be 0",
         );
+        let orb = &self.orb;
+        refuse(
+            orb.rpc_urls.len() > policy::RPCS_MAX
+                || orb
+                    .rpc_urls
+                    .iter()
+                    .any(|url| policy::http_url(url).is_none()),
+            "orb.rpc_urls: at most 16 http:// or https:// URLs without user, password or fragment",
+        );
+        let explorer = orb.block_explorer.as_deref();
+        refuse(
+            explorer.is_some_and(|url| policy::explorer_url(url).is_none()),
+            "orb.block_explorer: must be an http:// or https:// URL without query or fragment",
+        );
+        refuse(
+            orb.title.as_ref().is_some_and(|title| {
+                title.is_empty()
+                    || title.len() > NAME_BYTES_MAX
+                    || title.chars().any(char::is_control)
+            }),
+            "orb.title: must be 1 to 64 bytes without control characters",
+        );
         let limits = &self.limits;
         for (key, rate) in [
             ("per_signer", limits.per_signer),
@@ -445,12 +484,17 @@ mod tests {
         config.operators.clear();
         config.fees.rates.work_bps = 10_001;
         config.rails.lease = Span::seconds(1);
+        config.orb.rpc_urls = vec!["http://x; script-src *".into()];
+        config.orb.block_explorer = Some("basescan.org".into());
         let ConfigError(errors) = config.check().expect_err("refused");
-        assert_eq!(errors.len(), 3, "{errors:?}");
-        for (error, key) in errors
-            .iter()
-            .zip(["operators", "fees.rates", "rails.lease"])
-        {
+        assert_eq!(errors.len(), 5, "{errors:?}");
+        for (error, key) in errors.iter().zip([
+            "operators",
+            "fees.rates",
+            "rails.lease",
+            "orb.rpc_urls",
+            "orb.block_explorer",
+        ]) {
             assert!(error.starts_with(key), "{error}");
         }
     }

@@ -6,6 +6,7 @@ use swarm_types::api::{
 };
 use swarm_types::bundle::hex_address;
 use swarm_types::digest::poe_hash;
+use swarm_types::receipt::ENERGY_UNKNOWN;
 use swarm_types::{B256, MicroUsdc};
 
 /// The API's word for the ledger's state.
@@ -64,6 +65,10 @@ pub fn job(job: &records::JobRecord) -> Job {
         }),
         settled_in: job.settles_in,
         poe_hash: job_poe(job),
+        engine: job.completion.as_ref().map(|c| c.engine.clone()),
+        energy_millijoules: execution
+            .map(|execution| execution.energy_millijoules)
+            .filter(|energy| *energy != ENERGY_UNKNOWN),
     }
 }
 

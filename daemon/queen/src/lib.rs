@@ -11,6 +11,7 @@
 //! | sweeper | the clock | lapsed leases and deadlines moved on; inputs and results destroyed, each with a record; bees looked up again |
 //! | webhooks | deliveries that are due | signed requests to clients' URLs |
 //! | settlement | the chain, seals that are asked for | blocks to the ledger, bundles, seals to the chain |
+//! | index | the chain and the bundles, never the ledger | SwarmOrb's `index.json` and what is beside it |
 //!
 //! Every task ends at [`QueenHandle::shutdown`]. The ledger is the only state that matters: what is kept
 //! in memory (bees, waiting polls, rate limits, counters) is rebuilt or may be lost.
@@ -20,6 +21,7 @@
 //! ledger.sqlite     money and jobs (with -wal and -shm while open)
 //! blobs/            encrypted inputs and results, by SHA-256
 //! audit/epoch-001/  the bundle of each sealed epoch
+//! orb/              the last index, and final events of the escrow; can be deleted
 //! tls/              her own certificate and its key (0600), when she needs one
 //! ```
 
@@ -35,9 +37,11 @@ pub mod limits;
 mod metrics;
 mod middleware;
 mod names;
+mod orb;
 mod problem;
 mod queen;
 mod rails;
+mod samples;
 pub mod seam;
 pub mod settlement;
 mod state;
@@ -46,10 +50,11 @@ mod sweeper;
 mod tls;
 mod webhooks;
 
+pub use api::openapi;
 pub use catalogue::{Catalogue, CatalogueError, Model};
 pub use config::{
-    ChainConfig, ConfigError, EnsConfig, FeesConfig, LimitsConfig, ListenConfig, QueenConfig,
-    RailsConfig, Rate, RetentionConfig, Span,
+    ChainConfig, ConfigError, EnsConfig, FeesConfig, LimitsConfig, ListenConfig, OrbConfig,
+    QueenConfig, RailsConfig, Rate, RetentionConfig, Span,
 };
 pub use queen::{Queen, QueenHandle, QueenKeys, StartError};
 pub use rails::Strategy;

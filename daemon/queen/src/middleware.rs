@@ -5,10 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
+
+use swarm_orb::policy;
 
 use crate::auth::{claims_signature, limit_address};
 use crate::limits::REQUEST_TIME_MAX;
@@ -37,9 +39,21 @@ pub fn wrap(router: Router<App>, app: App) -> Router<App> {
 
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let answer = guarded(&app, request, next).await;
-    let response = answer.unwrap_or_else(IntoResponse::into_response);
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     app.metrics.answered(response.status().as_u16());
+    protect(response.headers_mut(), app.orb.policy());
     response
+}
+
+/// Tells browsers what a page may do, on every answer: whatever it is, it may be opened as a page.
+fn protect(headers: &mut HeaderMap, policy: &HeaderValue) {
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
+    for (name, value) in policy::HEADERS {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
 }
 
 async fn guarded(app: &App, request: Request, next: Next) -> Result<Response, Refused> {

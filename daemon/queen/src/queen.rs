@@ -15,6 +15,7 @@ use swarm_chain::Chain;
 use swarm_chain::ens::Ens;
 use swarm_chain::rpc::Rpc;
 use swarm_ledger::{Ledger, LedgerConfig, LedgerError};
+use swarm_orb::Indexer;
 use swarm_store::{BlobLimits, BlobStore, StoreError};
 use swarm_types::B256;
 use swarm_types::eip712::Domain;
@@ -29,7 +30,9 @@ use crate::feed::Feed;
 use crate::limits::{Buckets, HANDSHAKE_TIME_MAX, HEAD_TIME_MAX};
 use crate::metrics::Metrics;
 use crate::names::Names;
+use crate::orb::{self, Orb};
 use crate::rails::Rails;
+use crate::samples::Samples;
 use crate::seam::{self, SettlementPort};
 use crate::settlement::{RESTORED, Settlement, SettlementKeys, Shares};
 use crate::state::{App, AppState, audit_dir};
@@ -94,6 +97,7 @@ pub struct Queen {
     tls: Option<Tls>,
     port: SettlementPort,
     settlement: Option<Settlement>,
+    indexer: Option<Indexer>,
 }
 
 /// A queen that serves.
@@ -150,6 +154,7 @@ impl Queen {
             }
             None => None,
         };
+        let indexer = orb::indexer(&config, chain.as_ref());
         let address = config.listen.address;
         let bound = TcpListener::bind(address).and_then(|listener| {
             listener.set_nonblocking(true)?;
@@ -158,12 +163,16 @@ impl Queen {
         let listener = bound.map_err(|source| StartError::Bind { address, source })?;
         let (app, port, settlement) =
             assemble(config, keys, ledger, chain, Clock::system()).await?;
+        if let Some(indexer) = &indexer {
+            app.orb.show(indexer.shown());
+        }
         Ok(Self {
             app,
             listener,
             tls,
             port,
             settlement,
+            indexer,
         })
     }
 
@@ -175,6 +184,7 @@ impl Queen {
             tls,
             port,
             settlement,
+            indexer,
         } = self;
         let stop = app.stop.clone();
         let server = Handle::new();
@@ -191,6 +201,9 @@ impl Queen {
         });
         tasks.spawn(sweeper::run(app.clone()));
         tasks.spawn(webhooks::run(app.clone()));
+        if let Some(indexer) = indexer {
+            tasks.spawn(orb::run(app.clone(), indexer));
+        }
         if let Some(settlement) = settlement {
             let task = settlement.spawn(port, stop.clone());
             tasks.spawn(async move {
@@ -286,6 +299,8 @@ pub(crate) async fn assemble(
         key: keys.queen,
         settlement: link,
         feed: Feed::default(),
+        orb: Orb::new(&config),
+        samples: Samples::default(),
         names: Names::new(names, ledger.clone(), clock.clone()),
         metrics: Metrics::default(),
         signers: Buckets::new(config.limits.per_signer),

@@ -22,8 +22,10 @@ use crate::feed::Feed;
 use crate::limits::Buckets;
 use crate::metrics::Metrics;
 use crate::names::Names;
+use crate::orb::Orb;
 use crate::problem::{Answer, Refused};
 use crate::rails::Rails;
+use crate::samples::Samples;
 use crate::seam::SettlementLink;
 
 /// CIDs that are remembered.
@@ -56,6 +58,10 @@ pub struct AppState {
     pub settlement: SettlementLink,
     /// Events.
     pub feed: Feed,
+    /// SwarmOrb.
+    pub orb: Orb,
+    /// What bees said of late.
+    pub samples: Samples,
     /// Names on chain.
     pub names: Names,
     /// Counters.

@@ -20,6 +20,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["swarm-types", "swarm-imaging", "swarm-kernels"],
     ),
     (
+        "swarm-orb",
+        &[
+            "swarm-types",
+            "swarm-contracts",
+            "swarm-chain",
+            "swarm-store",
+        ],
+    ),
+    (
         "swarm-queen",
         &[
             "swarm-faults",
@@ -28,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "swarm-ledger",
             "swarm-chain",
             "swarm-store",
+            "swarm-orb",
             "swarm-host",
         ],
     ),
@@ -72,6 +82,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "swarm-contracts",
             "swarm-chain",
             "swarm-store",
+            "swarm-orb",
             "swarm-imaging",
             "swarm-host",
             "swarm-client",

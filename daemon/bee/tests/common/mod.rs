@@ -338,6 +338,8 @@ fn job(id: JobId) -> Job {
         execution_ms: None,
         settled_in: None,
         poe_hash: None,
+        engine: None,
+        energy_millijoules: None,
     }
 }
 

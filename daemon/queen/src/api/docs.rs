@@ -20,6 +20,13 @@ impl Document {
     }
 }
 
+impl Document {
+    /// The document's text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
 /// What any operation may answer instead.
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "only its documentation is used")]

@@ -23,6 +23,10 @@ use crate::state::App;
 
 /// Time between signs of life on a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Most events that a stream may begin with.
+const BACK_EVENTS_MAX: u64 = 200;
+/// Entries of the journal among which they are looked for.
+const BACK_ENTRIES_MAX: u64 = 4_096;
 
 /// Query of a stream.
 #[derive(Deserialize, IntoParams)]
@@ -33,6 +37,10 @@ pub struct EventsQuery {
     job: Option<String>,
     /// Only of this client: an address or a name.
     client: Option<String>,
+    /// Begin with so many of the last events, at most 200; none when absent. Without effect when
+    /// `last-event-id` is sent.
+    #[param(value_type = Option<u32>, maximum = 200)]
+    back: Option<String>,
 }
 
 struct Filter {
@@ -90,6 +98,16 @@ pub async fn events(
             Some(seq)
         }
     };
+    let back = match &query.back {
+        None => 0,
+        Some(text) => match parse::<u64>("back", text)? {
+            back if back <= BACK_EVENTS_MAX => back as usize,
+            _ => {
+                let detail = format!("back must be at most {BACK_EVENTS_MAX}");
+                return Err(Refused::invalid("out-of-range", "back", detail));
+            }
+        },
+    };
     let permit = app.streams.clone().try_acquire_owned().map_err(|_| {
         let detail = "as many event streams are open as may be; poll instead, or come back later";
         Refused::unavailable("too-many-streams", detail)
@@ -97,12 +115,17 @@ pub async fn events(
     // Listening begins before the newest event is read, so that none is lost in between.
     let live = app.feed.listen();
     let newest = *app.ledger.subscribe().borrow();
+    let filter = Filter { job, client };
+    let backlog = match last {
+        None if back > 0 => look_back(&app, &filter, newest, back).await?,
+        _ => VecDeque::new(),
+    };
     let listener = Listener {
         cursor: last.unwrap_or(newest).min(newest),
         catching_up: last.is_some_and(|last| last < newest),
-        filter: Filter { job, client },
+        filter,
         live,
-        backlog: VecDeque::new(),
+        backlog,
         app,
         _permit: permit,
     };
@@ -111,6 +134,31 @@ pub async fn events(
         Some((Ok(to_sse(&event)), listener))
     });
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// The last `back` public events that pass, oldest first, among the last entries of the journal.
+async fn look_back(
+    app: &App,
+    filter: &Filter,
+    newest: u64,
+    back: usize,
+) -> Answer<VecDeque<Event>> {
+    let mut found = VecDeque::new();
+    let mut cursor = newest.saturating_sub(BACK_ENTRIES_MAX);
+    while cursor < newest {
+        let entries = app.ledger.events_after(cursor, BATCH_EVENTS).await?;
+        let Some(last) = entries.last() else { break };
+        cursor = last.seq;
+        let events = entries.iter().filter(|entry| entry.seq <= newest);
+        found.extend(
+            events
+                .filter_map(public)
+                .filter(|event| filter.passes(event)),
+        );
+        let more = found.len().saturating_sub(back);
+        found.drain(..more);
+    }
+    Ok(found)
 }
 
 fn to_sse(event: &Event) -> sse::Event {

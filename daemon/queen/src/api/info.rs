@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use swarm_ledger::records::EpochState;
-use swarm_types::api::{Info, ModelInfo, Quote, QuoteRequest, Recipient, Stats};
+use swarm_types::api::{Info, ModelInfo, Quote, QuoteRequest, Recipient, SitePower, Stats};
 use swarm_types::{B256, EpochId, MicroUsdc};
 use utoipa::IntoParams;
 
@@ -59,6 +59,13 @@ pub async fn models(State(app): State<App>) -> Json<Vec<ModelInfo>> {
         bees_online: app.rails.online(Some(&model.digest)),
     });
     Json(models.collect())
+}
+
+/// The site's power. Nobody measures it yet, and the answer says so.
+#[utoipa::path(get, path = "/api/v1/power", tag = "queen", responses(
+    (status = 200, body = SitePower), Problems))]
+pub async fn power() -> Json<SitePower> {
+    Json(SitePower::unknown())
 }
 
 /// The model of a digest, or a refusal that names `field`.

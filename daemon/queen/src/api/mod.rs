@@ -9,6 +9,7 @@ mod health;
 mod info;
 mod jobs;
 mod operator;
+mod orb;
 mod receipts;
 mod results;
 mod submit;
@@ -36,7 +37,14 @@ use crate::state::App;
         title = "SwarmOS queen",
         description = "Jobs, workers, clients and epochs. Integers of 64 bits are decimal strings; amounts are µUSDC. Errors are RFC 9457 problem documents with a stable type."
     ),
-    components(schemas(swarm_types::problem::Problem))
+    components(schemas(
+        swarm_types::problem::Problem,
+        swarm_types::bundle::Summary,
+        swarm_types::bundle::JobsPage,
+        swarm_types::bundle::Agent,
+        swarm_types::bundle::ClientCharge,
+        swarm_types::bundle::Payout,
+    ))
 )]
 struct Document;
 
@@ -54,6 +62,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(info::quote))
         .routes(routes!(info::recipients))
         .routes(routes!(info::stats))
+        .routes(routes!(info::power))
         .routes(routes!(events::events))
         .routes(routes!(webhooks::add))
         .routes(routes!(blobs::begin, blobs::download))
@@ -72,6 +81,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(workers::heartbeat))
         .routes(routes!(workers::lease))
         .routes(routes!(workers::list))
+        .routes(routes!(workers::get))
+        .routes(routes!(workers::samples))
         .routes(routes!(operator::approve))
         .routes(routes!(operator::drain))
         .routes(routes!(operator::join_code))
@@ -86,21 +97,30 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(epochs::payouts))
         .routes(routes!(epochs::bundle_file))
         .routes(routes!(operator::seal))
+        .routes(routes!(orb::index))
+        .routes(routes!(orb::chain_file))
+        .routes(routes!(orb::account_file))
+        .routes(routes!(orb::bundle_file))
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .merge(pieces)
+}
+
+/// The OpenAPI document as it is served.
+pub fn openapi() -> String {
+    docs::Document::new(&routes().split_for_parts().1).text()
 }
 
 /// The service: every route behind the limits that hold for all.
 pub fn router(app: App) -> Router {
     let (router, document) = routes().split_for_parts();
     let router = router
-        .fallback(no_route)
+        .fallback(orb::app_file)
         .method_not_allowed_fallback(no_method)
         .layer(axum::Extension(docs::Document::new(&document)));
     middleware::wrap(router, app.clone()).with_state(app)
 }
 
-async fn no_route(uri: Uri) -> Refused {
+fn no_route(uri: &Uri) -> Refused {
     let path: String = uri.path().chars().take(100).collect();
     Refused::missing(format!(
         "there is no {path} here; /openapi.json lists every route"

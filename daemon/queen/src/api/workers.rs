@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use swarm_ledger::commands::{self, ApproveWorker, Renew};
 use swarm_ledger::records::{LeaseRef, WorkerState};
 use swarm_types::api::{
     Approval, HEARTBEAT_SECONDS, Heartbeat, HeartbeatAnswer, Lease, LeaseRequest, POLL_SECONDS_MAX,
-    RegisterWorker, Registered, Worker, recipient_message,
+    RegisterWorker, Registered, Worker, WorkerSample, recipient_message,
 };
 use swarm_types::signature::eip191_message;
 use swarm_types::{Address, sha256};
@@ -20,7 +20,7 @@ use super::docs::{Problems, SignedHeaders};
 use super::work::registered;
 use crate::auth::Signed;
 use crate::convert;
-use crate::extract::check_text;
+use crate::extract::{check_text, parse};
 use crate::limits::{
     BEE_CONCURRENCY_MAX, BEE_ENGINES_MAX, BEE_MODELS_MAX, HEARTBEAT_LEASES_MAX, NAME_BYTES_MAX,
     TEXT_BYTES_MAX,
@@ -149,6 +149,17 @@ pub async fn heartbeat(State(app): State<App>, signed: Signed) -> Answer<Json<He
         warm_models: beat.warm_models,
         utilisation_percent: beat.utilisation_percent,
         memory_used_mib: beat.memory_used_mib,
+        temperature_celsius: beat.temperature_celsius,
+        power_milliwatts: beat.power_milliwatts,
+    };
+    let sample = WorkerSample {
+        at: app.clock.seconds(),
+        ready: beat.ready,
+        jobs: u32::try_from(beat.leases.len()).unwrap_or(u32::MAX),
+        utilisation_percent: stats.utilisation_percent,
+        memory_used_mib: stats.memory_used_mib,
+        temperature_celsius: stats.temperature_celsius,
+        power_milliwatts: stats.power_milliwatts,
     };
     let now_millis = app.clock.millis();
     let command = commands::Heartbeat {
@@ -167,6 +178,9 @@ pub async fn heartbeat(State(app): State<App>, signed: Signed) -> Answer<Json<He
         stats,
         &counted,
     );
+    if counted.state == WorkerState::Approved {
+        app.samples.add(worker, sample);
+    }
     let lost = renew(&app, worker, beat.leases).await?;
     let approval = approval(counted.state);
     // A bee that waits for the operator hears of the approval soon.
@@ -240,6 +254,31 @@ pub async fn lease(State(app): State<App>, signed: Signed) -> Answer<Response> {
         Some(lease) => Json(convert::lease(&lease)).into_response(),
         None => StatusCode::NO_CONTENT.into_response(),
     })
+}
+
+/// A bee.
+#[utoipa::path(get, path = "/api/v1/workers/{address}", tag = "workers",
+    params(("address" = String, Path, description = "The bee's key")),
+    responses((status = 200, body = Worker), Problems))]
+pub async fn get(State(app): State<App>, Path(address): Path<String>) -> Answer<Json<Worker>> {
+    let record = app.ledger.worker(parse("address", &address)?).await?;
+    let bee = record.and_then(crate::rails::Bee::read);
+    let bee = bee.ok_or_else(|| Refused::missing(format!("no bee {address} has registered")))?;
+    Ok(Json(bee.to_api(app.clock.millis())))
+}
+
+/// What an approved bee said in the heartbeats of the last day, oldest first and at most 1 000. It is kept in
+/// memory only.
+#[utoipa::path(get, path = "/api/v1/workers/{address}/samples", tag = "workers",
+    params(("address" = String, Path, description = "The bee's key")),
+    responses((status = 200, body = Vec<WorkerSample>), Problems))]
+pub async fn samples(
+    State(app): State<App>,
+    Path(address): Path<String>,
+) -> Answer<Json<Vec<WorkerSample>>> {
+    let worker = parse("address", &address)?;
+    registered(&app, &worker)?;
+    Ok(Json(app.samples.of(&worker)))
 }
 
 /// Every bee that registered.

@@ -34,6 +34,10 @@ pub struct BeeStats {
     pub utilisation_percent: Option<u8>,
     /// Memory in use in MiB.
     pub memory_used_mib: Option<u32>,
+    /// Temperature of the device in °C.
+    pub temperature_celsius: Option<i16>,
+    /// Power that the device draws in mW.
+    pub power_milliwatts: Option<u32>,
 }
 
 /// A bee that registered. A worker that the operator approved before it ever did is none yet.

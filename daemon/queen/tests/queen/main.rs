@@ -2,6 +2,7 @@
 //! real blob store in a temporary directory.
 
 mod feed;
+mod orb;
 mod refusals;
 mod rig;
 mod routing;

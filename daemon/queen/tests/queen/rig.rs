@@ -9,6 +9,7 @@ use alloy::signers::local::PrivateKeySigner;
 use serde_json::{Value, json};
 use swarm_client::{QueenClient, Tls};
 use swarm_ledger::commands::ApplyBlocks;
+use swarm_queen::settlement::SettlementKeys;
 use swarm_queen::{Queen, QueenConfig, QueenHandle, QueenKeys};
 use swarm_store::{age, archive};
 use swarm_types::api::*;
@@ -48,6 +49,7 @@ pub struct Rig {
     pub reply: age::Identity,
     pub model: B256,
     pub http: reqwest::Client,
+    pub config: QueenConfig,
     pub dir: tempfile::TempDir,
 }
 
@@ -114,6 +116,20 @@ impl Rig {
     }
 
     pub async fn with(change: impl FnOnce(&mut QueenConfig)) -> Self {
+        let rig = Self::made(None, change).await;
+        rig.deposit(rig.client.address(), 5_000_000).await;
+        rig
+    }
+
+    /// A queen with a chain of her own, on which nobody has a deposit yet.
+    pub async fn on_chain(keys: SettlementKeys, change: impl FnOnce(&mut QueenConfig)) -> Self {
+        Self::made(Some(keys), change).await
+    }
+
+    async fn made(
+        settlement: Option<SettlementKeys>,
+        change: impl FnOnce(&mut QueenConfig),
+    ) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
         let operator = PrivateKeySigner::random();
         let mut config = config(dir.path(), operator.address());
@@ -131,10 +147,10 @@ impl Rig {
         }
         let keys = QueenKeys {
             queen: PrivateKeySigner::random(),
-            settlement: None,
+            settlement,
         };
-        let handle = Queen::start(config, keys).await.expect("starts");
-        let rig = Self {
+        let handle = Queen::start(config.clone(), keys).await.expect("starts");
+        Self {
             base: format!("{scheme}://{}", handle.addr),
             handle,
             operator,
@@ -145,10 +161,9 @@ impl Rig {
                 .no_proxy()
                 .build()
                 .expect("a client"),
+            config,
             dir,
-        };
-        rig.deposit(rig.client.address(), 5_000_000).await;
-        rig
+        }
     }
 
     pub fn bundle_dir(&self, epoch: swarm_types::EpochId) -> PathBuf {
@@ -156,7 +171,7 @@ impl Rig {
     }
 
     pub fn domain(&self) -> Domain {
-        Domain::new(CHAIN_ID, ESCROW)
+        Domain::new(CHAIN_ID, self.config.chain.escrow)
     }
 
     /// A deposit as the chain would tell of it.
@@ -265,18 +280,16 @@ impl Rig {
 
     /// Stops the queen and starts her again on the same directory.
     pub async fn restart(self) -> Self {
-        let Self { handle, dir, .. } = self;
-        handle.shutdown().await;
+        self.handle.shutdown().await;
         let keys = QueenKeys {
             queen: PrivateKeySigner::random(),
             settlement: None,
         };
-        let config = config(dir.path(), self.operator.address());
-        let handle = Queen::start(config, keys).await.expect("starts again");
+        let handle = Queen::start(self.config.clone(), keys).await;
+        let handle = handle.expect("starts again");
         Self {
             base: format!("http://{}", handle.addr),
             handle,
-            dir,
             ..self
         }
     }
@@ -328,7 +341,7 @@ impl Rig {
             payee: None,
         };
         let registered = bee.queen.register(&registration).await.expect("registered");
-        assert_eq!(registered.escrow, ESCROW);
+        assert_eq!(registered.escrow, self.config.chain.escrow);
         registered
     }
 
@@ -417,6 +430,8 @@ impl Bee {
             warm_models: Vec::new(),
             utilisation_percent: None,
             memory_used_mib: None,
+            temperature_celsius: None,
+            power_milliwatts: None,
         };
         self.queen.heartbeat(&beat).await.expect("counted")
     }

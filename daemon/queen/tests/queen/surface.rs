@@ -20,6 +20,7 @@ get /api/v1/models
 post /api/v1/quotes
 get /api/v1/recipients
 get /api/v1/stats
+get /api/v1/power
 get /api/v1/events
 post /api/v1/webhooks
 put /api/v1/blobs/{sha256}
@@ -41,6 +42,8 @@ post /api/v1/workers/register
 post /api/v1/workers/heartbeat
 post /api/v1/workers/lease
 get /api/v1/workers
+get /api/v1/workers/{address}
+get /api/v1/workers/{address}/samples
 post /api/v1/workers/{address}/approve
 post /api/v1/workers/{address}/drain
 post /api/v1/workers/join-codes
@@ -54,7 +57,11 @@ get /api/v1/epochs/{id}
 get /api/v1/epochs/{id}/jobs
 get /api/v1/epochs/{id}/payouts
 get /api/v1/epochs/{id}/bundle/{file}
-post /api/v1/epochs/seal";
+post /api/v1/epochs/seal
+get /index.json
+get /chain/{file}
+get /accounts/{file}
+get /audit/{id}/{file}";
 
 #[tokio::test]
 async fn the_document_lists_every_route_and_every_route_answers() {
