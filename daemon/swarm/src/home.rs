@@ -6,6 +6,7 @@
 //! config.toml    settings, all optional
 //! orders/        one file an order, by the digest of its scan: a retry finds its order again. Until the queen has
 //!                answered, the encrypted scan lies beside it
+//! orb/           final events of an escrow that was indexed; can be deleted
 //! jobs/          what belongs to a job: order, salt, and the original UIDs, which never leave this machine
 //! ```
 
@@ -76,6 +77,11 @@ impl Home {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
             Err(e) => Err(e).with_context(|| format!("read {}", path.display())),
         }
+    }
+
+    /// A directory for `name` in `kind` whose content can be deleted at any time.
+    pub fn cache(&self, kind: &str, name: &str) -> PathBuf {
+        self.root.join(kind).join(name)
     }
 
     /// What was stored as `name` in `kind` (`orders`, `jobs`).

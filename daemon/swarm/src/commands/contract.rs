@@ -7,7 +7,7 @@ use alloy::providers::ProviderBuilder;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use swarm_chain::views::Gate;
-use swarm_chain::{At, Rpc, Terms};
+use swarm_chain::{At, Call, Chain, Rpc, Terms};
 use swarm_contracts::{Deployment, Network, Params, SwarmEscrow, deploy, source};
 use swarm_types::{Address, B256, MicroUsdc};
 
@@ -29,6 +29,16 @@ pub async fn run(session: &Session, command: ContractCommand) -> Result<()> {
     match command {
         ContractCommand::Deploy(args) => deploy_escrow(session, &args).await,
         ContractCommand::Show => show(session).await,
+        ContractCommand::Void { epoch } => {
+            let chain = session.chain().await?;
+            let call = chain.void_epoch(epoch.0);
+            guard(session, &chain, &call, "void").await
+        }
+        ContractCommand::Resume => {
+            let chain = session.chain().await?;
+            let call = chain.resume();
+            guard(session, &chain, &call, "resume").await
+        }
     }
 }
 
@@ -114,6 +124,30 @@ fn write_verification(out: &Path, made: &Deployment) -> Result<()> {
         write_whole(&file, &bytes).with_context(|| format!("write {}", file.display()))?;
     }
     Ok(())
+}
+
+/// What a call of the guardian did.
+#[derive(Serialize)]
+struct Guarded {
+    transaction: B256,
+    block: u64,
+}
+
+/// Sends a call of the guardian and waits until it is on the chain.
+async fn guard(session: &Session, chain: &Chain, call: &Call, what: &'static str) -> Result<()> {
+    let wallet = session.wallet()?;
+    let (transaction, mined) =
+        super::money::send(session, chain, &wallet, call, At::Latest, what).await?;
+    let done = Guarded {
+        transaction,
+        block: mined.block,
+    };
+    session.out.print(&done, |done, _| {
+        format!(
+            "{what}: in block {} (transaction {})",
+            done.block, done.transaction
+        )
+    })
 }
 
 fn terms(params: &Params) -> String {

@@ -9,6 +9,7 @@ mod epoch;
 mod job;
 mod key;
 mod money;
+mod orb;
 mod quote;
 mod receipt;
 mod result;
@@ -50,6 +51,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Seal => epoch::seal(session).await,
         Command::Bee(command) => bee::run(session, command).await,
         Command::Contract(command) => contract::run(session, command).await,
+        Command::Orb(command) => orb::run(session, command).await,
         Command::Dev(command) => dev::run(session, command),
         Command::Completions { .. } => unreachable!("handled before the home directory is read"),
     }

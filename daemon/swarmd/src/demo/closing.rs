@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use swarm_chain::devchain::{CHAIN_ID, DevChain};
 use swarm_types::api::Epoch;
 use swarm_types::{Address, MicroUsdc};
 
@@ -16,6 +17,7 @@ use super::story::text;
 pub(super) struct Told<'a> {
     pub(super) args: &'a DemoArgs,
     pub(super) dir: &'a Path,
+    pub(super) chain: &'a DevChain,
     pub(super) cast: &'a Cast,
     pub(super) jobs: &'a [Value; 2],
     pub(super) epoch: &'a Epoch,
@@ -111,8 +113,10 @@ impl Told<'_> {
             screen.line(format!("picture    {}", out.join("montage.png").display()));
         }
         screen.line(format!("bundle     {}", self.bundle.display()));
-        screen.line(format!("API        http://127.0.0.1:{}", self.args.port));
+        let queen = format!("http://127.0.0.1:{}", self.args.port);
+        screen.line(format!("API        {queen}"));
         screen.line("research use, not for diagnosis");
+        screen.heading(&format!("See it all in a browser: {queen}/"));
 
         let record = json!({
             "jobs": self.jobs,
@@ -121,6 +125,21 @@ impl Told<'_> {
             "claims": self.claims,
             "deposit": self.deposit,
             "settlement": self.epoch.transaction,
+            // What a test or a visitor needs to go on.
+            "page": format!("{queen}/"),
+            "queen": queen,
+            "rpc": self.chain.rpc_url,
+            "chain_id": CHAIN_ID.to_string(),
+            "escrow": self.chain.escrow,
+            "token": self.chain.token,
+            "escrow_block": self.chain.escrow_block.to_string(),
+            "epoch": self.epoch.epoch_id,
+            "audit": self.dir.join("queen/audit"),
+            "homes": {
+                "client": self.cast.client.home,
+                "operator": self.cast.operator.home,
+                "guardian": self.cast.guardian.home,
+            },
         });
         // What must occur nowhere but on the client's side: the end-to-end test looks for it.
         let patient = self.cast.client.home.join("patient.json");

@@ -43,6 +43,11 @@ operator_payee = "{operator_payee}"
 seal_every = "1000days"
 poll = "500ms"
 follow_chain_clock = true
+
+[queen.orb]
+title = "SwarmOS demo"
+# A visitor's browser may read the demo's chain by itself.
+rpc_urls = ["{rpc}"]
 "#,
         queen_key = cast.queen.key(),
         settler_key = cast.settler.key(),

@@ -175,6 +175,7 @@ pub async fn tell(args: &DemoArgs, dir: &Path) -> Result<Rack> {
     let told = super::closing::Told {
         args,
         dir,
+        chain: &rack._chain,
         cast: &cast,
         jobs: &jobs,
         epoch: &included,
@@ -213,7 +214,8 @@ async fn start_chain(args: &DemoArgs, cast: &Cast) -> Result<DevChain> {
     chain
         .mint(cast.client.address, MicroUsdc(10_000_000))
         .await?;
-    let paying = [&cast.client, &cast.gas]
+    // The guardian has nothing to do here; whoever wants to see a void epoch can (`swarm contract void`).
+    let paying = [&cast.client, &cast.gas, &cast.guardian]
         .into_iter()
         .chain(cast.payees().map(|(_, player)| player));
     for player in paying {

@@ -74,6 +74,8 @@ impl HandBee {
             warm_models: Vec::new(),
             utilisation_percent: None,
             memory_used_mib: None,
+            temperature_celsius: None,
+            power_milliwatts: None,
         };
         patiently(async || self.queen.heartbeat(&beat).await).await;
     }
