@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use swarm_types::bundle::SettledJob;
 use swarm_types::{Address, B256, EpochId, JobId, MicroUsdc};
 use tokio::sync::watch;
 
@@ -394,6 +395,21 @@ impl Ledger {
     pub async fn seal_contents(&self, id: EpochId) -> Result<Option<SealContents>, LedgerError> {
         self.readers
             .read(move |c| sql::epochs::contents(c, id))
+            .await
+    }
+
+    /// What receipts are made of, for `jobs` of an epoch that is not open: a page of its
+    /// [`SealContents::jobs`].
+    ///
+    /// # Errors
+    /// When the epoch does not settle one of them.
+    pub async fn settled_jobs(
+        &self,
+        epoch: EpochId,
+        jobs: Vec<JobId>,
+    ) -> Result<Vec<SettledJob>, LedgerError> {
+        self.readers
+            .read(move |c| sql::jobs::settled(c, epoch.0, &jobs))
             .await
     }
 

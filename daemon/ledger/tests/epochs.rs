@@ -217,7 +217,7 @@ async fn a_deferred_job_settles_in_the_next_epoch_and_stays_charged_once() {
     }
     let left = f.ledger.seal_contents(E1).await.unwrap().unwrap();
     assert_eq!(left.jobs.len(), 1);
-    assert_eq!(left.jobs[0].execution.job(), second);
+    assert_eq!(left.jobs[0].job, second);
     let (record, _) = f.record_seal(E1, 1_000).await;
     assert_eq!(
         (record.as_ref().unwrap().jobs, record.unwrap().revenue),
@@ -288,14 +288,14 @@ async fn a_seal_that_says_something_else_is_refused() {
     f.done(1, 20).await;
     f.ledger.begin_seal(begin(1_000)).await.unwrap();
     let contents = f.ledger.seal_contents(E1).await.unwrap().unwrap();
-    let (built, agents) = build_seal(contents);
+    let built = build_seal(&f.ledger, contents).await;
     let command = RecordSealed {
         now: 1_000,
         epoch: E1,
         seal: built.seal.clone(),
         charges: built.charges.clone(),
         payouts: built.payouts.clone(),
-        agents,
+        agents: built.agents.clone(),
         signatures: vec![swarm_types::bundle::SettlerSignature {
             settler: address(0x55),
             seal: signature(1),

@@ -288,14 +288,14 @@ impl World {
                         .await
                         .unwrap()
                         .unwrap();
-                    let (built, agents) = build_seal(contents);
+                    let built = build_seal(&self.ledger, contents).await;
                     let command = RecordSealed {
                         now,
                         epoch: start.epoch,
                         seal: built.seal.clone(),
                         charges: built.charges.clone(),
                         payouts: built.payouts.clone(),
-                        agents,
+                        agents: built.agents.clone(),
                         signatures: vec![swarm_types::bundle::SettlerSignature {
                             settler: address(0x55),
                             seal: signature(1),
@@ -319,7 +319,7 @@ impl World {
                         .unwrap()
                         .unwrap();
                     if let Some(job) = pick(&contents.jobs, i) {
-                        let job = job.execution.job();
+                        let job = job.job;
                         let command = DropUncollectable {
                             now,
                             epoch: start.epoch,

@@ -308,7 +308,6 @@ async fn settle(stage: &Stage) -> (BTreeMap<String, Vec<u8>>, Vec<ReceiptProof>)
         rates: Rates::default(),
         protocol_payee: DEV_ACCOUNTS[PROTOCOL],
         operator_payee: DEV_ACCOUNTS[OPERATOR],
-        jobs: (1..=3).map(|seq| job(chain, seq, now)).collect(),
         workers: vec![WorkerEpoch {
             worker: DEV_ACCOUNTS[WORKER],
             payee: DEV_ACCOUNTS[WORKER],
@@ -316,7 +315,8 @@ async fn settle(stage: &Stage) -> (BTreeMap<String, Vec<u8>>, Vec<ReceiptProof>)
         }],
     };
     let mut files = BTreeMap::new();
-    let built = build(input, |name, bytes| {
+    let jobs = (1..=3).map(|seq| job(chain, seq, now)).collect();
+    let built = build(input, jobs, |name, bytes| {
         files.insert(name.to_owned(), bytes.to_vec());
         Ok::<(), ()>(())
     });

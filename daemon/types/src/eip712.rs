@@ -3,7 +3,7 @@
 //! The Rust structs of [`crate::order`] and [`crate::receipt`] are what the daemon works with; these
 //! are their wire form for hashing and for the contract's ABI.
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, keccak256};
 use alloy_sol_types::{Eip712Domain, SolStruct, eip712_domain, sol};
 
 sol! {
@@ -94,7 +94,7 @@ pub struct Domain {
     pub chain_id: u64,
     /// Address of the SwarmEscrow contract.
     pub escrow: Address,
-    separator: Eip712Domain,
+    separator: B256,
 }
 
 impl Domain {
@@ -103,12 +103,16 @@ impl Domain {
         Self {
             chain_id,
             escrow,
-            separator: domain(chain_id, escrow),
+            separator: domain(chain_id, escrow).separator(),
         }
     }
 
     /// The EIP-712 signing hash of `message` in this domain.
     pub fn digest<T: SolStruct>(&self, message: &T) -> B256 {
-        message.eip712_signing_hash(&self.separator)
+        let mut bytes = [0; 66];
+        bytes[..2].copy_from_slice(b"\x19\x01");
+        bytes[2..34].copy_from_slice(self.separator.as_slice());
+        bytes[34..].copy_from_slice(message.eip712_hash_struct().as_slice());
+        keccak256(bytes)
     }
 }

@@ -12,29 +12,31 @@ use crate::{MicroUsdc, dec};
 
 /// An order for one job, as signed by the client (EIP-712 `JobOrder`). Field names in JSON are those
 /// of the typed data, so that any wallet's message object can be sent as it is.
+///
+/// Fields stand in the order of canonical JSON ([`crate::canonical::to_vec_in_order`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Order {
     /// Who pays.
     #[schema(value_type = String)]
     pub client: Address,
-    /// Digest of the model package.
+    /// Unix seconds by which the job must be completed.
+    #[serde(with = "dec")]
     #[schema(value_type = String)]
-    pub model: B256,
+    pub deadline: u64,
     /// SHA-256(salt ‖ input digest).
     #[schema(value_type = String)]
     pub input: B256,
     /// The most the client pays for the job, µUSDC.
     #[schema(value_type = String)]
     pub max_fee: MicroUsdc,
+    /// Digest of the model package.
+    #[schema(value_type = String)]
+    pub model: B256,
     /// Unique for this client.
     #[serde(with = "dec")]
     #[schema(value_type = String)]
     pub nonce: u64,
-    /// Unix seconds by which the job must be completed.
-    #[serde(with = "dec")]
-    #[schema(value_type = String)]
-    pub deadline: u64,
 }
 
 /// An order with its signature.

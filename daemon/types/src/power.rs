@@ -30,21 +30,23 @@ pub enum Quality {
 }
 
 /// The power record {meter, quality, age, solar, battery, grid shares} that an execution commits to.
+///
+/// Fields stand in the order of canonical JSON ([`crate::canonical::to_vec_in_order`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PowerRecord {
-    /// What measured, such as `nvml` or `none`.
-    pub meter: String,
-    /// How far to trust it.
-    pub quality: Quality,
     /// Age of the reading in seconds; absent when there is none.
     pub age_seconds: Option<u32>,
-    /// Share that came from the sun.
-    pub solar: Reading,
     /// Share that came from the battery.
     pub battery: Reading,
     /// Share that came from the grid.
     pub grid: Reading,
+    /// What measured, such as `nvml` or `none`.
+    pub meter: String,
+    /// How far to trust it.
+    pub quality: Quality,
+    /// Share that came from the sun.
+    pub solar: Reading,
 }
 
 impl PowerRecord {

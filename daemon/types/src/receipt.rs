@@ -14,9 +14,28 @@ use crate::{JobId, MicroUsdc, dec};
 pub const ENERGY_UNKNOWN: u64 = u64::MAX;
 
 /// What a worker states and signs about one job (EIP-712 `Execution`).
+///
+/// Fields stand in the order of canonical JSON ([`crate::canonical::to_vec_in_order`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Execution {
+    /// Unix seconds.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub completed_at: u64,
+    /// SHA-256 of the GPU UUID, or of `cpu:<model name>`.
+    #[schema(value_type = String)]
+    pub device: B256,
+    /// Energy of the device during the job; 2⁶⁴ − 1 when it was not measured.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub energy_millijoules: u64,
+    /// SHA-256 of the engine's descriptive string.
+    #[schema(value_type = String)]
+    pub engine: B256,
+    /// The order's salted input digest.
+    #[schema(value_type = String)]
+    pub input: B256,
     /// Epoch in which the job was submitted.
     #[serde(with = "dec")]
     #[schema(value_type = String)]
@@ -25,39 +44,22 @@ pub struct Execution {
     #[serde(with = "dec")]
     #[schema(value_type = String)]
     pub job_seq: u64,
-    /// The order's commitment.
-    #[schema(value_type = String)]
-    pub order: B256,
     /// Digest of the model package that ran.
     #[schema(value_type = String)]
     pub model: B256,
-    /// The order's salted input digest.
+    /// The order's commitment.
     #[schema(value_type = String)]
-    pub input: B256,
+    pub order: B256,
+    /// SHA-256 of the canonical JSON of the power record.
+    #[schema(value_type = String)]
+    pub power: B256,
     /// SHA-256(salt ‖ SHA-256(result manifest)).
     #[schema(value_type = String)]
     pub result: B256,
-    /// SHA-256 of the engine's descriptive string.
-    #[schema(value_type = String)]
-    pub engine: B256,
-    /// SHA-256 of the GPU UUID, or of `cpu:<model name>`.
-    #[schema(value_type = String)]
-    pub device: B256,
     /// Unix seconds.
     #[serde(with = "dec")]
     #[schema(value_type = String)]
     pub started_at: u64,
-    /// Unix seconds.
-    #[serde(with = "dec")]
-    #[schema(value_type = String)]
-    pub completed_at: u64,
-    /// Energy of the device during the job; 2⁶⁴ − 1 when it was not measured.
-    #[serde(with = "dec")]
-    #[schema(value_type = String)]
-    pub energy_millijoules: u64,
-    /// SHA-256 of the canonical JSON of the power record.
-    #[schema(value_type = String)]
-    pub power: B256,
 }
 
 impl Execution {
@@ -98,51 +100,17 @@ impl Execution {
 }
 
 /// One settled job: a leaf of the epoch's tree.
+///
+/// Fields stand in the order of canonical JSON ([`crate::canonical::to_vec_in_order`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Receipt {
-    /// Epoch in which the job was submitted.
-    #[serde(with = "dec")]
-    #[schema(value_type = String)]
-    pub job_epoch: u64,
-    /// The job's number in that epoch.
-    #[serde(with = "dec")]
-    #[schema(value_type = String)]
-    pub job_seq: u64,
     /// Who pays.
     #[schema(value_type = String)]
     pub client: Address,
-    /// The bee's key that signed the execution.
-    #[schema(value_type = String)]
-    pub worker: Address,
-    /// The order's commitment.
-    #[schema(value_type = String)]
-    pub order: B256,
-    /// Digest of the model package.
-    #[schema(value_type = String)]
-    pub model: B256,
-    /// Salted input digest.
-    #[schema(value_type = String)]
-    pub input: B256,
-    /// Salted result digest.
-    #[schema(value_type = String)]
-    pub result: B256,
-    /// EIP-712 digest of the execution: binds chain and escrow.
-    #[schema(value_type = String)]
-    pub execution: B256,
-    /// SHA-256 of the power record.
-    #[schema(value_type = String)]
-    pub power: B256,
-    /// What the client pays, at most the order's `maxFee`.
-    #[schema(value_type = String)]
-    pub fee: MicroUsdc,
     /// Running total of this client's fees in this epoch, this receipt included.
     #[schema(value_type = String)]
     pub client_total: MicroUsdc,
-    /// Unix seconds.
-    #[serde(with = "dec")]
-    #[schema(value_type = String)]
-    pub started_at: u64,
     /// Unix seconds.
     #[serde(with = "dec")]
     #[schema(value_type = String)]
@@ -151,6 +119,42 @@ pub struct Receipt {
     #[serde(with = "dec")]
     #[schema(value_type = String)]
     pub energy_millijoules: u64,
+    /// EIP-712 digest of the execution: binds chain and escrow.
+    #[schema(value_type = String)]
+    pub execution: B256,
+    /// What the client pays, at most the order's `maxFee`.
+    #[schema(value_type = String)]
+    pub fee: MicroUsdc,
+    /// Salted input digest.
+    #[schema(value_type = String)]
+    pub input: B256,
+    /// Epoch in which the job was submitted.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub job_epoch: u64,
+    /// The job's number in that epoch.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub job_seq: u64,
+    /// Digest of the model package.
+    #[schema(value_type = String)]
+    pub model: B256,
+    /// The order's commitment.
+    #[schema(value_type = String)]
+    pub order: B256,
+    /// SHA-256 of the power record.
+    #[schema(value_type = String)]
+    pub power: B256,
+    /// Salted result digest.
+    #[schema(value_type = String)]
+    pub result: B256,
+    /// Unix seconds.
+    #[serde(with = "dec")]
+    #[schema(value_type = String)]
+    pub started_at: u64,
+    /// The bee's key that signed the execution.
+    #[schema(value_type = String)]
+    pub worker: Address,
 }
 
 impl Receipt {

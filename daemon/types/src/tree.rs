@@ -1,7 +1,10 @@
-//! The RFC 9162 (Certificate Transparency) Merkle tree with SHA-256, over `rs_merkle`.
+//! The RFC 9162 (Certificate Transparency) Merkle tree with SHA-256.
 //!
 //! leaf = SHA-256(0x00 ‖ data), node = SHA-256(0x01 ‖ left ‖ right), a lone node is promoted, the
 //! empty tree is SHA-256(""). An inclusion proof fixes the leaf's index and the tree's size.
+//!
+//! `rs_merkle` builds a tree whole and gives proofs ([`Tree`]). An epoch's root is folded from left to
+//! right instead ([`CompactRange`]), with one subtree a level in memory; tests hold the two equal.
 
 use alloy_primitives::B256;
 use rs_merkle::{Hasher, MerkleTree};
@@ -29,7 +32,10 @@ impl Hasher for Rfc9162 {
 
 /// SHA-256(0x01 ‖ left ‖ right).
 pub fn node(left: &B256, right: &B256) -> B256 {
-    sha256_parts(&[&[1], left.as_slice(), right.as_slice()])
+    let mut bytes = [1; 65];
+    bytes[1..33].copy_from_slice(left.as_slice());
+    bytes[33..].copy_from_slice(right.as_slice());
+    sha256(bytes)
 }
 
 /// A tree over leaf hashes, ready to give proofs.
@@ -66,7 +72,7 @@ impl Tree {
 
 /// The root over `leaves`.
 pub fn root(leaves: &[B256]) -> B256 {
-    Tree::new(leaves).root()
+    root_of_cover(&cover(0, leaves))
 }
 
 /// The root that `leaf` at `index` of a tree of `size` leaves and its `path` lead to (RFC 9162,
@@ -112,63 +118,90 @@ pub struct Subtree {
     pub hash: B256,
 }
 
-/// The perfect subtrees that cover exactly leaves `first..first + leaves.len()`, from left to right.
-pub fn cover(first: u64, leaves: &[B256]) -> Vec<Subtree> {
-    let mut stack: Vec<Subtree> = Vec::new();
-    for (offset, leaf) in leaves.iter().enumerate() {
-        let mut subtree = Subtree {
+/// The perfect subtrees that cover exactly the leaves from `begin` to `end`, left to right: Certificate
+/// Transparency's compact range. Leaves are added at its end; it never holds two subtrees that join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompactRange {
+    end: u64,
+    subtrees: Vec<Subtree>,
+}
+
+impl CompactRange {
+    /// The range that begins and ends at leaf `begin`.
+    pub fn new(begin: u64) -> Self {
+        Self {
+            end: begin,
+            subtrees: Vec::new(),
+        }
+    }
+
+    /// Index of the leaf that comes next.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// The subtrees.
+    pub fn subtrees(&self) -> &[Subtree] {
+        &self.subtrees
+    }
+
+    /// Adds the next leaf.
+    pub fn push(&mut self, leaf: B256) {
+        self.join(Subtree {
             level: 0,
-            index: first + offset as u64,
-            hash: *leaf,
-        };
+            index: self.end,
+            hash: leaf,
+        });
+    }
+
+    /// Adds the leaves that `subtree` covers, which come next.
+    pub fn join(&mut self, mut subtree: Subtree) {
+        self.end = subtree.index.wrapping_add(1).wrapping_shl(subtree.level);
         // A right child joins its left sibling when that is in the range too.
         while subtree.index & 1 == 1 {
-            match stack.last() {
+            match self.subtrees.last() {
                 Some(left) if left.level == subtree.level && left.index + 1 == subtree.index => {
-                    let hash = node(&left.hash, &subtree.hash);
                     subtree = Subtree {
                         level: subtree.level + 1,
                         index: subtree.index / 2,
-                        hash,
+                        hash: node(&left.hash, &subtree.hash),
                     };
-                    stack.pop();
+                    self.subtrees.pop();
                 }
                 _ => break,
             }
         }
-        stack.push(subtree);
+        self.subtrees.push(subtree);
     }
-    stack
+
+    /// The root of the tree of these leaves, when the range begins with the first leaf.
+    pub fn root(&self) -> B256 {
+        // The subtrees are the peaks of the tree, from the tallest to the lowest.
+        self.subtrees
+            .iter()
+            .rev()
+            .map(|subtree| subtree.hash)
+            .reduce(|right, left| node(&left, &right))
+            .unwrap_or_else(|| sha256(b""))
+    }
+}
+
+/// The perfect subtrees that cover exactly leaves `first..first + leaves.len()`, from left to right.
+pub fn cover(first: u64, leaves: &[B256]) -> Vec<Subtree> {
+    let mut range = CompactRange::new(first);
+    for leaf in leaves {
+        range.push(*leaf);
+    }
+    range.subtrees
 }
 
 /// The root of the tree whose leaves the subtrees cover from the first to the last, in order.
 pub fn root_of_cover(subtrees: &[Subtree]) -> B256 {
-    let mut stack: Vec<Subtree> = Vec::new();
+    let mut range = CompactRange::new(0);
     for subtree in subtrees {
-        let mut subtree = subtree.clone();
-        while let Some(left) = stack.last() {
-            if subtree.index & 1 == 0
-                || left.level != subtree.level
-                || left.index + 1 != subtree.index
-            {
-                break;
-            }
-            subtree = Subtree {
-                level: subtree.level + 1,
-                index: subtree.index / 2,
-                hash: node(&left.hash, &subtree.hash),
-            };
-            stack.pop();
-        }
-        stack.push(subtree);
+        range.join(subtree.clone());
     }
-    // What is left are the peaks of the tree, from the tallest to the lowest.
-    stack
-        .iter()
-        .rev()
-        .map(|subtree| subtree.hash)
-        .reduce(|right, left| node(&left, &right))
-        .unwrap_or_else(|| sha256(b""))
+    range.root()
 }
 
 #[cfg(test)]
@@ -199,6 +232,7 @@ mod tests {
             let leaves = leaves(size);
             let tree = Tree::new(&leaves);
             assert_eq!(tree.root(), mth(&leaves), "size {size}");
+            assert_eq!(root(&leaves), mth(&leaves), "size {size}, folded");
             for (index, leaf) in leaves.iter().enumerate() {
                 let path = tree.path(index).expect("inside");
                 let found = root_from_path(*leaf, index as u64, size as u64, &path);
@@ -242,6 +276,23 @@ mod tests {
                     "size {size} page {page}"
                 );
             }
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+        #[test]
+        fn a_folded_root_is_the_builders_for_large_trees(size in 0usize..40_000, page in 1usize..15_000) {
+            let leaves = leaves(size);
+            let mut range = CompactRange::new(0);
+            for (number, chunk) in leaves.chunks(page).enumerate() {
+                for subtree in cover((number * page) as u64, chunk) {
+                    range.join(subtree);
+                }
+            }
+            proptest::prop_assert_eq!(range.root(), Tree::new(&leaves).root());
+            proptest::prop_assert_eq!(range.end(), size as u64);
+            proptest::prop_assert_eq!(range.root(), root(&leaves));
         }
     }
 }

@@ -130,7 +130,6 @@ pub async fn seal(
         rates: Rates::default(),
         protocol_payee: DEV_ACCOUNTS[PROTOCOL],
         operator_payee: DEV_ACCOUNTS[OPERATOR],
-        jobs,
         workers: vec![WorkerEpoch {
             worker: DEV_ACCOUNTS[WORKER],
             payee: DEV_ACCOUNTS[WORKER],
@@ -138,7 +137,7 @@ pub async fn seal(
         }],
     };
     let mut files = Files::new();
-    let built = build(input, |name, bytes| {
+    let built = build(input, jobs, |name, bytes| {
         files.insert(name.to_owned(), bytes.to_vec());
         Ok::<(), ()>(())
     })

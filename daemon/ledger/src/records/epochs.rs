@@ -1,9 +1,9 @@
 //! What the ledger answers about epochs and their way to the chain.
 
 use serde::{Deserialize, Serialize};
-use swarm_types::bundle::{Agent, Seal, SettledJob, SettlerSignature, WorkerEpoch};
+use swarm_types::bundle::{Agent, Seal, SettlerSignature, WorkerEpoch};
 use swarm_types::eip712::Entry;
-use swarm_types::{Address, B256, EpochId, MicroUsdc};
+use swarm_types::{Address, B256, EpochId, JobId, MicroUsdc};
 
 use super::{EpochState, SealTrigger};
 
@@ -51,7 +51,19 @@ pub struct SealStart {
     pub open: EpochId,
 }
 
-/// What an epoch's seal depends on; what [`swarm_types::bundle::EpochInput`] wants from the ledger.
+/// What a completed job charges its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobCharge {
+    /// Who pays.
+    pub client: Address,
+    /// For what.
+    pub job: JobId,
+    /// How much.
+    pub fee: MicroUsdc,
+}
+
+/// What an epoch's seal depends on; what [`swarm_types::bundle::EpochInput`] wants from the ledger. The
+/// jobs themselves come page by page, from [`crate::Ledger::settled_jobs`].
 #[derive(Clone, Debug)]
 pub struct SealContents {
     /// The epoch.
@@ -60,8 +72,8 @@ pub struct SealContents {
     pub sealed_at: u64,
     /// Struct hash of the seal before; 0 for the first.
     pub previous: B256,
-    /// The jobs, by client, then job.
-    pub jobs: Vec<SettledJob>,
+    /// The jobs in the order of the leaves: by client, then job.
+    pub jobs: Vec<JobCharge>,
     /// Every worker with a job or ready seconds here, ascending.
     pub workers: Vec<WorkerEpoch>,
 }

@@ -1,11 +1,11 @@
 //! Epochs, their sums and their vectors.
 
 use rusqlite::{Connection, params};
-use swarm_types::bundle::{Agent, Seal, SettledJob, WorkerEpoch};
+use swarm_types::bundle::{Agent, Seal, WorkerEpoch};
 use swarm_types::eip712::{Entry, EpochSeal};
 use swarm_types::{Address, B256, EpochId, MicroUsdc, U256};
 
-use super::jobs::{self, select_job};
+use super::jobs;
 use super::values::{Columns, damaged, execute, list, one};
 use crate::error::LedgerError;
 use crate::limits::EPOCH_MAX;
@@ -435,23 +435,7 @@ pub(crate) fn contents(
         return Ok(None);
     };
     let number = epoch.id.0;
-    let sql =
-        select_job!("WHERE j.settles_in = ?1 AND j.uncollectable IS NULL ORDER BY a.owner, j.id");
-    let jobs = list(conn, sql, [number], |c| {
-        let job = jobs::read(c)?;
-        let (Some(worker), Some(completion)) = (job.worker, job.completion) else {
-            return Err(damaged(format!("{} is completed by nobody", job.id)));
-        };
-        Ok(SettledJob {
-            worker,
-            fee: job.fee,
-            order: job.order,
-            execution: completion.execution,
-            execution_signature: completion.execution_signature,
-            engine: completion.engine,
-            power: completion.power,
-        })
-    })?;
+    let jobs = jobs::charges(conn, number)?;
     // Summed in milliseconds, floored to seconds once.
     let sql = "SELECT we.worker, w.payee, we.ready_millis / 1000, we.jobs
         FROM worker_epochs we JOIN workers w ON w.address = we.worker

@@ -1,6 +1,9 @@
 //! Jobs and executions.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, params};
+use swarm_types::bundle::SettledJob;
 use swarm_types::order::{Order, SignedOrder};
 use swarm_types::receipt::Execution;
 use swarm_types::{Address, EpochId, JobId, MicroUsdc, digest, sha256};
@@ -29,7 +32,6 @@ macro_rules! select_job {
         )
     };
 }
-pub(crate) use select_job;
 
 /// Reads a row of [`select_job`].
 pub(crate) fn read(c: &mut Columns<'_, '_>) -> Result<JobRecord, LedgerError> {
@@ -351,36 +353,44 @@ pub(crate) fn page(conn: &Connection, filter: &JobFilter) -> Result<Vec<JobRecor
         filter.settles_in.map(|e| bits(e.0)),
         client
     ];
-    // One statement each way in, so that the index that helps most is used.
-    let open = filter.state.is_some_and(|state| !state.is_terminal());
-    let sql = if filter.client.is_some() {
-        select_job!(
-            "WHERE j.client = (SELECT account FROM clients WHERE address = ?6) AND j.id < ?1
-                AND (?3 IS NULL OR j.state = ?3) AND (?4 IS NULL OR j.worker = ?4)
-                AND (?5 IS NULL OR j.settles_in = ?5)
-            ORDER BY j.id DESC LIMIT ?2"
-        )
-    } else if open {
-        select_job!(
-            "WHERE j.open = 1 AND j.id < ?1 AND j.state = ?3 AND (?4 IS NULL OR j.worker = ?4)
-                AND (?5 IS NULL OR j.settles_in = ?5) AND ?6 IS NULL
-            ORDER BY j.id DESC LIMIT ?2"
-        )
-    } else if filter.settles_in.is_some() {
-        select_job!(
-            "WHERE j.settles_in = ?5 AND j.id < ?1 AND (?3 IS NULL OR j.state = ?3)
-                AND (?4 IS NULL OR j.worker = ?4) AND ?6 IS NULL
-            ORDER BY j.id DESC LIMIT ?2"
-        )
-    } else {
-        select_job!(
-            "WHERE j.id < ?1 AND (?3 IS NULL OR j.state = ?3) AND (?4 IS NULL OR j.worker = ?4)
-                AND ?5 IS NULL AND ?6 IS NULL
-            ORDER BY j.id DESC LIMIT ?2"
-        )
+    let sql = match filter.state {
+        _ if filter.client.is_some() => PAGE_OF_CLIENT,
+        Some(state) if !state.is_terminal() => PAGE_OPEN,
+        _ if filter.settles_in.is_some() => PAGE_OF_EPOCH,
+        Some(JobState::Dead | JobState::Cancelled | JobState::Expired) => PAGE_FAILED,
+        _ => PAGE_OF_ALL,
     };
     list(conn, sql, values, read)
 }
+
+// Pages of jobs: one statement each way in, so that the index that helps most is used. The rest of the
+// filter is the same in all.
+pub(crate) const PAGE_OF_CLIENT: &str = select_job!(
+    "WHERE j.client = (SELECT account FROM clients WHERE address = ?6) AND j.id < ?1
+        AND (?3 IS NULL OR j.state = ?3) AND (?4 IS NULL OR j.worker = ?4)
+        AND (?5 IS NULL OR j.settles_in = ?5)
+    ORDER BY j.id DESC LIMIT ?2"
+);
+pub(crate) const PAGE_OPEN: &str = select_job!(
+    "WHERE j.open = 1 AND j.id < ?1 AND j.state = ?3 AND (?4 IS NULL OR j.worker = ?4)
+        AND (?5 IS NULL OR j.settles_in = ?5) AND ?6 IS NULL
+    ORDER BY j.id DESC LIMIT ?2"
+);
+pub(crate) const PAGE_OF_EPOCH: &str = select_job!(
+    "WHERE j.settles_in = ?5 AND j.id < ?1 AND (?3 IS NULL OR j.state = ?3)
+        AND (?4 IS NULL OR j.worker = ?4) AND ?6 IS NULL
+    ORDER BY j.id DESC LIMIT ?2"
+);
+pub(crate) const PAGE_FAILED: &str = select_job!(
+    "WHERE j.state = ?3 AND j.state IN ('dead', 'cancelled', 'expired') AND j.id < ?1
+        AND (?4 IS NULL OR j.worker = ?4) AND ?5 IS NULL AND ?6 IS NULL
+    ORDER BY j.id DESC LIMIT ?2"
+);
+pub(crate) const PAGE_OF_ALL: &str = select_job!(
+    "WHERE j.id < ?1 AND (?3 IS NULL OR j.state = ?3) AND (?4 IS NULL OR j.worker = ?4)
+        AND ?5 IS NULL AND ?6 IS NULL
+    ORDER BY j.id DESC LIMIT ?2"
+);
 
 /// The live leases of a worker.
 pub(crate) fn leases(
@@ -455,4 +465,87 @@ pub(crate) fn booked(conn: &Connection, key: i64) -> Result<Option<Booked>, Ledg
             dropped: c.get()?,
         })
     })
+}
+
+pub(crate) const CHARGES: &str =
+    "SELECT client, id, fee FROM jobs WHERE settles_in = ?1 AND uncollectable IS NULL";
+
+/// What each job of an epoch charges, in the order of the leaves: by client, then job.
+pub(crate) fn charges(conn: &Connection, epoch: u64) -> Result<Vec<JobCharge>, LedgerError> {
+    let sql = "SELECT ce.client, a.owner FROM client_epochs ce JOIN accounts a ON a.id = ce.client
+        WHERE ce.epoch = ?1";
+    let owners = list(conn, sql, [epoch], |c| Ok((c.get::<i64>()?, c.address()?)))?;
+    let owners: HashMap<i64, Address> = owners.into_iter().collect();
+    // Sorted here, by keys alone: SQLite would carry the rows along.
+    let mut charges = list(conn, CHARGES, [epoch], |c| {
+        let owner = owners.get(&c.get()?);
+        Ok(JobCharge {
+            client: *owner.ok_or_else(|| damaged("a job that its epoch's sums do not count"))?,
+            job: c.job()?,
+            fee: c.amount()?,
+        })
+    })?;
+    charges.sort_unstable_by_key(|charge| (charge.client, charge.job));
+    Ok(charges)
+}
+
+pub(crate) const SETTLED: &str =
+    "SELECT a.owner, j.model, j.input, j.max_fee, j.nonce, j.deadline, j.signature,
+        j.commitment, j.fee, j.salt, j.worker, x.device, x.started_at, x.completed_at, x.energy,
+        x.engine, x.power, x.signature, x.manifest
+    FROM jobs j JOIN accounts a ON a.id = j.client JOIN executions x ON x.job = j.id
+    WHERE j.id = ?1 AND j.settles_in = ?2 AND j.uncollectable IS NULL";
+
+/// What a receipt is made of, for each of `jobs`, which `epoch` settles.
+pub(crate) fn settled(
+    conn: &Connection,
+    epoch: u64,
+    jobs: &[JobId],
+) -> Result<Vec<SettledJob>, LedgerError> {
+    let mut settled = Vec::with_capacity(jobs.len());
+    for id in jobs {
+        let read = |c: &mut Columns<'_, '_>| {
+            let order = Order {
+                client: c.address()?,
+                model: c.digest()?,
+                input: c.digest()?,
+                max_fee: c.amount()?,
+                nonce: unbits(c.get()?),
+                deadline: c.get()?,
+            };
+            let signature = c.signature()?;
+            let (commitment, fee, salt) = (c.digest()?, c.amount()?, c.digest()?);
+            let worker = c.address()?;
+            let device = c.digest()?;
+            let (started_at, completed_at, energy) = (c.get()?, c.get()?, c.get()?);
+            let (engine, power): (String, String) = (c.get()?, c.get()?);
+            let execution_signature = c.signature()?;
+            Ok(SettledJob {
+                worker,
+                fee,
+                execution: Execution {
+                    job_epoch: id.epoch,
+                    job_seq: id.seq,
+                    order: commitment,
+                    model: order.model,
+                    input: order.input,
+                    result: digest::salted(&salt, &c.digest()?),
+                    engine: sha256(engine.as_bytes()),
+                    device,
+                    started_at,
+                    completed_at,
+                    energy_millijoules: unbits(energy),
+                    power: sha256(power.as_bytes()),
+                },
+                order: SignedOrder { order, signature },
+                execution_signature,
+                power: serde_json::from_str(&power).map_err(|e| damaged(format!("power: {e}")))?,
+                engine,
+            })
+        };
+        let job = one(conn, SETTLED, params![job_key(*id), epoch], read)?;
+        let job = job.ok_or_else(|| damaged(format!("{id} is not settled in epoch {epoch}")))?;
+        settled.push(job);
+    }
+    Ok(settled)
 }

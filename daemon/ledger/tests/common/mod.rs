@@ -155,14 +155,14 @@ impl Fixture {
         now: u64,
     ) -> (Result<EpochRecord, CommandError<EpochRefusal>>, Built) {
         let contents = self.ledger.seal_contents(epoch).await.unwrap().unwrap();
-        let (built, agents) = build_seal(contents);
+        let built = build_seal(&self.ledger, contents).await;
         let command = RecordSealed {
             now,
             epoch,
             seal: built.seal.clone(),
             charges: built.charges.clone(),
             payouts: built.payouts.clone(),
-            agents,
+            agents: built.agents.clone(),
             signatures: vec![SettlerSignature {
                 settler: address(0x55),
                 seal: signature(1),
@@ -182,8 +182,15 @@ impl Fixture {
     }
 }
 
-pub fn build_seal(contents: SealContents) -> (Built, Vec<swarm_types::bundle::Agent>) {
-    let mut agents = Vec::new();
+pub async fn build_seal(ledger: &Ledger, contents: SealContents) -> Built {
+    let ids = contents.jobs.iter().map(|charge| charge.job).collect();
+    let jobs = ledger.settled_jobs(contents.epoch, ids).await.unwrap();
+    let charged = jobs.iter().map(|job| (job.order.order.client, job.fee));
+    let listed = contents
+        .jobs
+        .iter()
+        .map(|charge| (charge.client, charge.fee));
+    assert!(charged.eq(listed));
     let input = EpochInput {
         epoch: contents.epoch.0,
         domain: domain(),
@@ -192,16 +199,9 @@ pub fn build_seal(contents: SealContents) -> (Built, Vec<swarm_types::bundle::Ag
         rates: Rates::default(),
         protocol_payee: address(0xf1),
         operator_payee: address(0xf2),
-        jobs: contents.jobs,
         workers: contents.workers,
     };
-    let built = build::<()>(input, |name, bytes| {
-        if name == swarm_types::bundle::AGENTS {
-            agents = serde_json::from_slice(bytes).unwrap();
-        }
-        Ok(())
-    });
-    (built.unwrap(), agents)
+    build::<()>(input, jobs, |_, _| Ok(())).unwrap()
 }
 
 pub fn settlement(built: &Built, final_at: u64) -> Vec<EscrowEvent> {

@@ -1,25 +1,35 @@
 //! Writes an epoch's bundle into `audit/epoch-NNN/`: whole or not at all, and durable.
+//!
+//! A bundle passes through page by page, on three threads: one reads jobs from the ledger, one builds (with
+//! help of the other cores), one writes and syncs. Each is at most a page ahead of the next.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 
 use swarm_chain::Wallet;
+use swarm_ledger::Ledger;
+use swarm_ledger::records::JobCharge;
 use swarm_types::EpochId;
 use swarm_types::bundle::{
-    AGENTS, Agent, EpochInput, SIGNATURE, Seal, SettlerSignature, build, signature_file,
+    Builder, Built, BundleFile, SIGNATURE, SettledJob, SettlerSignature, signature_file,
     summary_digest,
 };
-use swarm_types::eip712::Entry;
+use tokio::sync::mpsc;
 
 use super::SettlementError;
 
+/// Pages that wait between two threads.
+const PAGES_AHEAD: usize = 1;
+
 /// A bundle on disk, and what the ledger keeps of it.
-pub(super) struct Written {
-    pub seal: Seal,
-    pub charges: Vec<Entry>,
-    pub payouts: Vec<Entry>,
-    pub agents: Vec<Agent>,
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The seal, the vectors and the workers' parts.
+    pub built: Built,
+    /// The settlers' signatures, ascending by address.
     pub signatures: Vec<SettlerSignature>,
 }
 
@@ -28,44 +38,108 @@ pub(super) fn path(audit_dir: &Path, epoch: EpochId) -> PathBuf {
     audit_dir.join(epoch.to_string())
 }
 
-/// Builds the bundle of `input`, signs it with `keys` and publishes it. A bundle of this epoch that was
-/// never recorded, or whose seal grew too old, is replaced.
-pub(super) fn write(
+/// Builds the bundle of `jobs` (all that `ledger` settles in the builder's epoch, in the order of the
+/// leaves), signs it with `keys` and publishes it below `audit_dir`. A bundle of this epoch that was never
+/// recorded, or whose seal grew too old, is replaced. May be interrupted and called again at any time.
+///
+/// # Errors
+/// When ledger or disk fail, or the jobs are not the epoch's any more; nothing is published then.
+pub async fn publish(
+    ledger: &Ledger,
     audit_dir: &Path,
-    input: EpochInput,
+    builder: Builder,
+    jobs: &[JobCharge],
     keys: &[Wallet],
-) -> Result<Written, SettlementError> {
-    let epoch = EpochId(input.epoch);
-    let domain = input.domain.clone();
-    let staging = Staging::new(audit_dir, epoch)?;
-    let mut agents = Vec::new();
-    let built = build(input, |name, bytes| {
-        if name == AGENTS {
-            agents = bytes.to_vec();
+) -> Result<Published, SettlementError> {
+    let (epoch, page_receipts) = (builder.epoch(), builder.page_receipts());
+    let (to_builder, pages) = mpsc::channel(PAGES_AHEAD);
+    let (audit_dir, keys) = (audit_dir.to_owned(), keys.to_vec());
+    let expected = jobs.len() as u64;
+    let work =
+        tokio::task::spawn_blocking(move || write(&audit_dir, builder, pages, expected, &keys));
+    for page in jobs.chunks(page_receipts) {
+        let ids = page.iter().map(|charge| charge.job).collect();
+        // An error ends the pages, and the writer gives up.
+        let page = ledger.settled_jobs(epoch, ids).await?;
+        if to_builder.send(page).await.is_err() {
+            break;
         }
-        staging.put(name, bytes)
+    }
+    drop(to_builder);
+    work.await.map_err(|error| SettlementError::Refused {
+        step: "build a bundle",
+        reason: error.to_string(),
+    })?
+}
+
+fn write(
+    audit_dir: &Path,
+    mut builder: Builder,
+    mut pages: mpsc::Receiver<Vec<SettledJob>>,
+    expected: u64,
+    keys: &[Wallet],
+) -> Result<Published, SettlementError> {
+    let epoch = builder.epoch();
+    let domain = builder.domain().clone();
+    let staging = Staging::new(audit_dir, epoch)?;
+    let published = thread::scope(|scope| {
+        let (to_disk, files) = sync_channel(PAGES_AHEAD);
+        let disk = scope.spawn(|| staging.put_all(files));
+        // An error of `send` means that the disk's thread has one to tell.
+        let build = || {
+            while let Some(jobs) = pages.blocking_recv() {
+                let file = builder.page(&jobs);
+                let file = file.map_err(|source| SettlementError::Jobs { epoch, source })?;
+                if to_disk.send(file).is_err() {
+                    return Ok(None);
+                }
+            }
+            let receipts = builder.receipts();
+            if receipts != expected {
+                return Err(SettlementError::Cut {
+                    epoch,
+                    receipts,
+                    expected,
+                });
+            }
+            let (files, built) = builder.finish();
+            swarm_faults::point("settlement.bundle.built");
+            let digests = (built.seal.digest(&domain), summary_digest(&built.summary));
+            let mut signatures: Vec<SettlerSignature> = keys
+                .iter()
+                .map(|key| SettlerSignature {
+                    settler: key.address(),
+                    seal: key.sign(&digests.0),
+                    summary: key.sign(&digests.1),
+                })
+                .collect();
+            signatures.sort_by_key(|signature| signature.settler);
+            let signed = BundleFile {
+                name: SIGNATURE.into(),
+                bytes: signature_file(&signatures).into_bytes(),
+            };
+            for file in files.into_iter().chain([signed]) {
+                if to_disk.send(file).is_err() {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(Published { built, signatures }))
+        };
+        let built = build();
+        drop(to_disk);
+        let written = disk.join().unwrap_or_else(|_| {
+            let error = io::Error::other("the thread that writes it panicked");
+            staging.step(Err(error))
+        });
+        written.and(built)
     })?;
-    swarm_faults::point("settlement.bundle.built");
-    let (seal_digest, summary) = (built.seal.digest(&domain), summary_digest(&built.summary));
-    let mut signatures: Vec<SettlerSignature> = keys
-        .iter()
-        .map(|key| SettlerSignature {
-            settler: key.address(),
-            seal: key.sign(&seal_digest),
-            summary: key.sign(&summary),
-        })
-        .collect();
-    signatures.sort_by_key(|signature| signature.settler);
-    staging.put(SIGNATURE, signature_file(&signatures).as_bytes())?;
+    let published = published.ok_or_else(|| SettlementError::Refused {
+        step: "build a bundle",
+        reason: "its writer ended without an error".into(),
+    })?;
     swarm_faults::point("settlement.bundle.signed");
     staging.publish()?;
-    Ok(Written {
-        seal: built.seal,
-        charges: built.charges,
-        payouts: built.payouts,
-        agents: serde_json::from_slice(&agents).expect("the file was serialized from agents"),
-        signatures,
-    })
+    Ok(published)
 }
 
 /// A bundle in the making, beside its place.
@@ -90,12 +164,16 @@ impl Staging {
         Ok(staging)
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), SettlementError> {
+    fn put_all(&self, files: Receiver<BundleFile>) -> Result<(), SettlementError> {
+        files.iter().try_for_each(|file| self.put(&file))
+    }
+
+    fn put(&self, file: &BundleFile) -> Result<(), SettlementError> {
         let write = || {
-            let mut file = File::create(self.dir.join(name))?;
-            file.write_all(bytes)?;
+            let mut to = File::create(self.dir.join(&file.name))?;
+            to.write_all(&file.bytes)?;
             swarm_faults::point("settlement.bundle.file_written");
-            file.sync_all()
+            to.sync_all()
         };
         self.step(write())
     }

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use swarm_chain::At;
-use swarm_ledger::records::SealContents;
-use swarm_types::bundle::SettledJob;
+use swarm_ledger::records::{JobCharge, SealContents};
 use swarm_types::escrow::BlockRef;
 use swarm_types::{Address, JobId, MicroUsdc};
 
@@ -23,11 +22,7 @@ impl Settlement {
         head: BlockRef,
         until: u64,
     ) -> Result<BTreeMap<Address, MicroUsdc>, SettlementError> {
-        let mut clients: Vec<Address> = contents
-            .jobs
-            .iter()
-            .map(|job| job.order.order.client)
-            .collect();
+        let mut clients: Vec<Address> = contents.jobs.iter().map(|charge| charge.client).collect();
         clients.dedup();
         let limits = stream::iter(clients).map(|client| async move {
             let safe = self.chain.account(client, At::Safe).await?;
@@ -43,33 +38,29 @@ impl Settlement {
 
 /// The jobs of the clients for whom one settlement has no room: charges and payouts together are at most
 /// `entries_max`, and `payees` of them are taken. The clients with the lower addresses stay.
-pub(super) fn beyond(jobs: &[(Address, JobId)], payees: usize, entries_max: u64) -> Vec<JobId> {
+pub(super) fn beyond(jobs: &[JobCharge], payees: usize, entries_max: u64) -> Vec<JobId> {
     let room = usize::try_from(entries_max)
         .unwrap_or(usize::MAX)
         .saturating_sub(payees);
-    let clients: BTreeSet<Address> = jobs.iter().map(|(client, _)| *client).collect();
+    let clients: BTreeSet<Address> = jobs.iter().map(|charge| charge.client).collect();
     let late: BTreeSet<Address> = clients.into_iter().skip(room).collect();
-    let late = |(client, _): &&(Address, JobId)| late.contains(client);
-    jobs.iter().filter(late).map(|(_, job)| *job).collect()
+    let late = |charge: &&JobCharge| late.contains(&charge.client);
+    jobs.iter().filter(late).map(|charge| charge.job).collect()
 }
 
-/// The jobs that do not fit what their client can be charged; earlier jobs are kept first.
+/// The jobs that do not fit what their client can be charged. Earlier jobs, which come first in `jobs`,
+/// are kept first.
 pub(super) fn uncollectable(
-    jobs: &[SettledJob],
+    jobs: &[JobCharge],
     limits: &BTreeMap<Address, MicroUsdc>,
 ) -> Vec<JobId> {
     let mut left = limits.clone();
-    let mut sorted: Vec<(Address, JobId, MicroUsdc)> = jobs
-        .iter()
-        .map(|job| (job.order.order.client, job.execution.job(), job.fee))
-        .collect();
-    sorted.sort();
     let mut dropped = Vec::new();
-    for (client, job, fee) in sorted {
-        let money = left.entry(client).or_default();
-        match money.checked_sub(fee) {
+    for JobCharge { client, job, fee } in jobs {
+        let money = left.entry(*client).or_default();
+        match money.checked_sub(*fee) {
             Some(rest) => *money = rest,
-            None => dropped.push(job),
+            None => dropped.push(*job),
         }
     }
     dropped
@@ -81,11 +72,15 @@ mod tests {
 
     #[test]
     fn clients_beyond_the_contracts_limit_wait_with_all_their_jobs() {
-        let job = |client, seq| (Address::repeat_byte(client), JobId { epoch: 1, seq });
+        let job = |client, seq| JobCharge {
+            client: Address::repeat_byte(client),
+            job: JobId { epoch: 1, seq },
+            fee: MicroUsdc(1),
+        };
         let jobs = [job(3, 1), job(1, 2), job(2, 3), job(3, 4)];
         assert_eq!(beyond(&jobs, 2, 5), []);
-        assert_eq!(beyond(&jobs, 2, 4), [jobs[0].1, jobs[3].1]);
-        assert_eq!(beyond(&jobs, 2, 3), [jobs[0].1, jobs[2].1, jobs[3].1]);
+        assert_eq!(beyond(&jobs, 2, 4), [jobs[0].job, jobs[3].job]);
+        assert_eq!(beyond(&jobs, 2, 3), [jobs[0].job, jobs[2].job, jobs[3].job]);
         assert_eq!(beyond(&jobs, 5, 3).len(), 4);
     }
 }

@@ -31,7 +31,7 @@ impl Settlement {
         let mut clients: Vec<Address> = contents
             .jobs
             .iter()
-            .map(|job| job.order.order.client)
+            .map(|charge| charge.client)
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect();

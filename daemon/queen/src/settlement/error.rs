@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use swarm_chain::ChainError;
 use swarm_ledger::{CommandError, LedgerError};
+use swarm_types::EpochId;
+use swarm_types::bundle::BuildError;
 
 /// Why a round ended early. The next round tries again.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,24 @@ pub enum SettlementError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A bundle cannot be built from what the ledger gave.
+    #[error("the jobs of {epoch} cannot be built into a bundle")]
+    Jobs {
+        /// Which epoch.
+        epoch: EpochId,
+        /// Why.
+        source: BuildError,
+    },
+    /// The jobs ended before their time: whoever read them stopped.
+    #[error("the bundle of {epoch} was given up after {receipts} of {expected} receipts")]
+    Cut {
+        /// Which epoch.
+        epoch: EpochId,
+        /// Receipts that came.
+        receipts: u64,
+        /// Receipts of the epoch.
+        expected: u64,
     },
     /// No block that the ledger knows is on the node's chain.
     #[error(

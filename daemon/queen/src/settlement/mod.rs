@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::seam::{SealRequest, SettlementPort};
 
+pub use bundle_dir::{Published, publish};
 pub use config::SettlementConfig;
 pub use error::SettlementError;
 

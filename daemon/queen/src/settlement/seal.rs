@@ -11,18 +11,20 @@ use swarm_chain::{At, Terms};
 use swarm_ledger::CommandError;
 use swarm_ledger::commands::{BeginSeal, DeferJobs, DropUncollectable, RecordSealed};
 use swarm_ledger::records::{EpochRecord, EpochState, SealContents, SealTrigger};
-use swarm_types::bundle::EpochInput;
+use swarm_types::bundle::{Builder, EpochInput};
 use swarm_types::escrow::BlockRef;
 use swarm_types::{EpochId, JobId};
 
 use super::notes::Note;
-use super::{SIZE_CHECK, Settlement, SettlementError, bundle_dir, collect};
+use super::{Published, SIZE_CHECK, Settlement, SettlementError, bundle_dir, collect};
 
 /// Epochs looked at: the open one, the one in flight, and what is done.
 const RECENT_EPOCHS: u32 = 4;
 /// An epoch closes when it comes this near to the contract's limit of entries, so that what completes
 /// until it is closed still fits.
 const ENTRIES_SPARE: u64 = 32;
+/// Jobs that one command leaves out or moves: others' commands pass in between.
+const JOBS_AT_ONCE: usize = 500;
 
 impl Settlement {
     /// Begins or goes on with sealing. Answers the epoch, when one is being sealed.
@@ -133,15 +135,17 @@ impl Settlement {
                 uncollectable.len()
             );
             self.notes.set(Note::Uncollectable, text);
-            let command = DropUncollectable {
-                now: self.now(),
-                epoch,
-                jobs: uncollectable,
-                reason: "the client's money in the escrow, or its cap, does not cover the fee"
-                    .into(),
-            };
-            let dropped = self.ledger.drop_uncollectable(command).await;
-            dropped.map_err(|e| SettlementError::of("leave jobs out", e))?;
+            for jobs in uncollectable.chunks(JOBS_AT_ONCE) {
+                let command = DropUncollectable {
+                    now: self.now(),
+                    epoch,
+                    jobs: jobs.to_vec(),
+                    reason: "the client's money in the escrow, or its cap, does not cover the fee"
+                        .into(),
+                };
+                let dropped = self.ledger.drop_uncollectable(command).await;
+                dropped.map_err(|e| SettlementError::of("leave jobs out", e))?;
+            }
             swarm_faults::point("settlement.seal.dropped");
             contents = self.contents(epoch).await?;
         }
@@ -150,22 +154,14 @@ impl Settlement {
         let gate = self.chain.gate(at).await?;
         if head.timestamp >= gate.escape_at && !contents.jobs.is_empty() {
             tracing::warn!(%epoch, "no epoch became final for so long that clients may leave at once: the escrow takes an empty epoch first, and the jobs settle in the next");
-            let all = contents
-                .jobs
-                .iter()
-                .map(|job| job.execution.job())
-                .collect();
-            contents = self.defer(epoch, all).await?;
+            let all: Vec<_> = contents.jobs.iter().map(|charge| charge.job).collect();
+            contents = self.defer(epoch, &all).await?;
         }
-        let jobs: Vec<_> = contents
-            .jobs
-            .iter()
-            .map(|job| (job.order.order.client, job.execution.job()))
-            .collect();
-        let beyond = collect::beyond(&jobs, self.payees(&contents), terms.max_entries);
+        let payees = self.payees(&contents);
+        let beyond = collect::beyond(&contents.jobs, payees, terms.max_entries);
         if !beyond.is_empty() {
             tracing::info!(%epoch, jobs = beyond.len(), "more clients than one settlement takes: their jobs settle in the next epoch");
-            contents = self.defer(epoch, beyond).await?;
+            contents = self.defer(epoch, &beyond).await?;
         }
         let (settlers, threshold) = self.chain.settlers(at).await?;
         let keys: Vec<_> = self
@@ -192,11 +188,17 @@ impl Settlement {
     async fn defer(
         &mut self,
         epoch: EpochId,
-        jobs: Vec<JobId>,
+        jobs: &[JobId],
     ) -> Result<SealContents, SettlementError> {
-        let now = self.now();
-        let deferred = self.ledger.defer_jobs(DeferJobs { now, epoch, jobs }).await;
-        deferred.map_err(|e| SettlementError::of("leave jobs for the next epoch", e))?;
+        for jobs in jobs.chunks(JOBS_AT_ONCE) {
+            let command = DeferJobs {
+                now: self.now(),
+                epoch,
+                jobs: jobs.to_vec(),
+            };
+            let deferred = self.ledger.defer_jobs(command).await;
+            deferred.map_err(|e| SettlementError::of("leave jobs for the next epoch", e))?;
+        }
         swarm_faults::point("settlement.seal.deferred");
         self.contents(epoch).await
     }
@@ -230,23 +232,25 @@ impl Settlement {
             rates: self.shares.rates,
             protocol_payee: self.shares.protocol_payee,
             operator_payee: self.shares.operator_payee,
-            jobs: contents.jobs,
             workers: contents.workers,
         };
-        let audit_dir = self.audit_dir.clone();
-        let work = tokio::task::spawn_blocking(move || bundle_dir::write(&audit_dir, input, &keys));
-        let written = work.await.map_err(|error| SettlementError::Refused {
-            step: "build a bundle",
-            reason: error.to_string(),
-        })??;
+        let builder = Builder::new(input);
+        let Published { built, signatures } = bundle_dir::publish(
+            &self.ledger,
+            &self.audit_dir,
+            builder,
+            &contents.jobs,
+            &keys,
+        )
+        .await?;
         let command = RecordSealed {
             now: self.now(),
             epoch,
-            seal: written.seal,
-            charges: written.charges,
-            payouts: written.payouts,
-            agents: written.agents,
-            signatures: written.signatures,
+            seal: built.seal,
+            charges: built.charges,
+            payouts: built.payouts,
+            agents: built.agents,
+            signatures,
         };
         swarm_faults::point("settlement.bundle.published");
         let recorded = self.ledger.record_sealed(command).await;

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use alloy::signers::SignerSync;
-use alloy::signers::local::PrivateKeySigner;
+use swarm_chain::Wallet;
 use swarm_ledger::commands::{BeginSeal, RecordSealed};
-use swarm_ledger::records::SealTrigger;
+use swarm_ledger::records::{JobCharge, SealTrigger};
+use swarm_queen::settlement::{Published, publish};
 use swarm_types::api::EpochStatus;
-use swarm_types::bundle::{self, AGENTS, EpochInput, SUMMARY, SettlerSignature};
+use swarm_types::bundle::{
+    self, AGENTS, Builder, CLIENTS, EpochInput, PAYOUTS, SIGNATURE, SUMMARY,
+};
 use swarm_types::payout::Rates;
 use swarm_types::{Address, tree};
 
@@ -51,32 +53,62 @@ async fn a_sealed_epoch_gives_receipts_payouts_and_its_bundle() {
         rates: Rates::default(),
         protocol_payee: Address::repeat_byte(0xa1),
         operator_payee: Address::repeat_byte(0xa2),
-        jobs: contents.jobs,
         workers: contents.workers,
     };
-    let dir = rig.bundle_dir(start.epoch);
-    std::fs::create_dir_all(dir.join("jobs")).expect("made");
-    let mut files = BTreeMap::new();
-    let built = bundle::build(input, |name, bytes| {
-        files.insert(name.to_owned(), bytes.to_vec());
-        std::fs::write(dir.join(name), bytes)
-    });
-    let built = built.expect("built");
-    let settler = PrivateKeySigner::random();
-    let sign = |digest| settler.sign_hash_sync(&digest).expect("signs").into();
-    let signature = SettlerSignature {
-        settler: settler.address(),
-        seal: sign(built.seal.digest(&rig.domain())),
-        summary: sign(bundle::summary_digest(&built.summary)),
+    let ids = contents.jobs.iter().map(|charge| charge.job).collect();
+    let settled = ledger.settled_jobs(start.epoch, ids).await;
+    let settled = settled.expect("settled jobs");
+    let whole = bundle::build(input.clone(), settled, |_, _| Ok::<(), ()>(()));
+    let whole = whole.expect("a sink that cannot fail");
+    let audit = rig.bundle_dir(start.epoch);
+    let audit = audit.parent().expect("a folder of bundles");
+    let settler = Wallet::random();
+    let keys = [settler.clone()];
+    // What an interrupted attempt has left is no obstacle.
+    let left = audit.join(format!(".{}.new/jobs", start.epoch));
+    std::fs::create_dir_all(&left).expect("made");
+    std::fs::write(left.join("00009.json"), "half").expect("written");
+    // Pages of two receipts, so that there are two; as often as it is asked for.
+    let publish = async |jobs: &[JobCharge]| {
+        let builder = Builder::with_pages_of(2, input.clone());
+        publish(ledger, audit, builder, jobs, &keys).await
     };
+    let first = publish(&contents.jobs).await.expect("published");
+    let Published { built, signatures } = publish(&contents.jobs).await.expect("again");
+    assert_eq!(built.summary, first.built.summary);
+    let (here, there) = (&built.seal.0, &whole.seal.0);
+    assert_eq!(here.receiptsRoot, there.receiptsRoot);
+    assert_eq!((here.charges, here.payouts), (there.charges, there.payouts));
+    assert_eq!((&built.agents, built.charges.len()), (&whole.agents, 1));
+    assert_eq!(signatures[0].settler, settler.address());
+    // A job that is not the epoch's stops it, and what is published stays.
+    let mut strange = contents.jobs.clone();
+    strange[2].job.seq += 1;
+    publish(&strange).await.expect_err("not its job");
+    let dir = rig.bundle_dir(start.epoch);
+    let mut files = BTreeMap::new();
+    for name in [
+        "jobs/00000.json",
+        "jobs/00001.json",
+        AGENTS,
+        CLIENTS,
+        PAYOUTS,
+        SUMMARY,
+        SIGNATURE,
+    ] {
+        files.insert(name, std::fs::read(dir.join(name)).expect(name));
+    }
+    let listed = std::fs::read_dir(dir.join("jobs")).expect("pages").count();
+    assert_eq!(listed, 2);
+    assert_eq!(files[SUMMARY], built.summary);
     let sealed = RecordSealed {
         now: now() + 1,
         epoch: start.epoch,
         seal: built.seal.clone(),
         charges: built.charges,
         payouts: built.payouts,
-        agents: serde_json::from_slice(&files[AGENTS]).expect("agents"),
-        signatures: vec![signature],
+        agents: built.agents,
+        signatures,
     };
     ledger.record_sealed(sealed).await.expect("recorded");
 

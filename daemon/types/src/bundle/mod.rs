@@ -20,7 +20,9 @@ use crate::signature::{Signature65, eip191_digest};
 use crate::tree::Subtree;
 use crate::{EpochId, MicroUsdc, dec};
 
-pub use build::{Built, EpochInput, SettledJob, WorkerEpoch, build};
+pub use build::{
+    BuildError, Builder, Built, BundleFile, EpochInput, SettledJob, WorkerEpoch, build,
+};
 pub use verify::{BundleError, Verified, verify};
 
 /// Receipts in one `jobs/NNNNN.json`.
@@ -45,22 +47,24 @@ pub fn page_name(number: usize) -> String {
 }
 
 /// One settled job in full.
+///
+/// Fields stand in the order of canonical JSON ([`crate::canonical::to_vec_in_order`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobEntry {
-    /// The leaf.
-    pub receipt: Receipt,
-    /// The client's order and signature; its commitment is `receipt.order`.
-    pub order: SignedOrder,
+    /// The engine's descriptive string; its SHA-256 is `execution.engine`.
+    pub engine: String,
     /// What the worker stated; its EIP-712 digest is `receipt.execution`.
     pub execution: Execution,
     /// The worker's signature of it.
     #[schema(value_type = String)]
     pub execution_signature: Signature65,
-    /// The engine's descriptive string; its SHA-256 is `execution.engine`.
-    pub engine: String,
+    /// The client's order and signature; its commitment is `receipt.order`.
+    pub order: SignedOrder,
     /// The power record; its digest is `receipt.power`.
     pub power: PowerRecord,
+    /// The leaf.
+    pub receipt: Receipt,
 }
 
 /// `jobs/NNNNN.json`.

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256};
+use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::payout::{Contribution, divide};
+use crate::signature::SignatureError;
 use crate::{canonical, sha256, tree};
 
 /// What is wrong with a bundle. Each variant names the file or the receipt.
@@ -71,9 +73,19 @@ pub struct Verified {
 /// compares. What only the chain knows (whether the seal was settled, whether the settlers are
 /// settlers, delegated order signers) is left to the caller.
 ///
+/// Takes the pages one by one, each on all cores, and keeps of them only their leaves.
+///
 /// # Errors
 /// The first thing found wrong.
-pub fn verify(mut read: impl FnMut(&str) -> Option<Vec<u8>>) -> Result<Verified, BundleError> {
+pub fn verify(read: impl FnMut(&str) -> Option<Vec<u8>>) -> Result<Verified, BundleError> {
+    verify_pages_of(PAGE_RECEIPTS, read)
+}
+
+/// The same for full pages of `page_receipts`.
+pub(super) fn verify_pages_of(
+    page_receipts: usize,
+    mut read: impl FnMut(&str) -> Option<Vec<u8>>,
+) -> Result<Verified, BundleError> {
     let mut file = |name: &str| read(name).ok_or_else(|| BundleError::Missing(name.into()));
     let summary_bytes = file(SUMMARY)?;
     let summary: Summary = canonical_json(SUMMARY, &summary_bytes)?;
@@ -90,17 +102,19 @@ pub fn verify(mut read: impl FnMut(&str) -> Option<Vec<u8>>) -> Result<Verified,
         Ok(bytes)
     };
 
-    let mut walk = Walk::new(&domain, summary.epoch, summary.sealed_at);
+    let mut walk = Walk::new(summary.epoch, summary.sealed_at);
     for (number, place) in summary.pages.iter().enumerate() {
         let name = page_name(number);
         named.remove(name.as_str());
-        let page: JobsPage = canonical_json(&name, &checked(&name)?)?;
+        let page = jobs_page(&name, &checked(&name)?)?;
         let first = walk.leaves.len();
-        if page.first != first as u64 || page.jobs.is_empty() || page.jobs.len() > PAGE_RECEIPTS {
+        if page.first != first as u64 || page.jobs.is_empty() || page.jobs.len() > page_receipts {
             return Err(BundleError::Summary("pages"));
         }
-        for job in page.jobs {
-            walk.take(job)?;
+        let facts = page.jobs.par_iter().map(|job| Facts::of(job, &domain));
+        let facts: Vec<Facts> = facts.collect();
+        for (job, facts) in page.jobs.iter().zip(facts) {
+            walk.take(job, facts)?;
         }
         let count = walk.leaves.len() - first;
         let last = number + 1 == summary.pages.len();
@@ -110,7 +124,7 @@ pub fn verify(mut read: impl FnMut(&str) -> Option<Vec<u8>>) -> Result<Verified,
             count: count as u64,
             subtrees: tree::cover(first as u64, &walk.leaves[first..]),
         };
-        if *place != expected || (!last && count != PAGE_RECEIPTS) {
+        if *place != expected || (!last && count != page_receipts) {
             return Err(BundleError::Summary("pages"));
         }
     }
@@ -127,6 +141,11 @@ pub fn verify(mut read: impl FnMut(&str) -> Option<Vec<u8>>) -> Result<Verified,
 
     if clients.iter().ne(walk.clients.values()) {
         return Err(BundleError::Derived(CLIENTS));
+    }
+    let mut charged = walk.clients.values().map(|c| c.amount);
+    let charged = charged.try_fold(MicroUsdc::ZERO, MicroUsdc::checked_add);
+    if charged != Some(summary.charged) {
+        return Err(BundleError::Summary("charged"));
     }
     summary
         .rates
@@ -152,7 +171,6 @@ pub fn verify(mut read: impl FnMut(&str) -> Option<Vec<u8>>) -> Result<Verified,
             .collect(),
     );
     let payouts = vector(&division.payees);
-    let charged = walk.clients.values().map(|c| c.amount.0).sum();
     for (holds, what) in [
         (
             summary.receipts_root == tree::root(&walk.leaves),
@@ -162,7 +180,6 @@ pub fn verify(mut read: impl FnMut(&str) -> Option<Vec<u8>>) -> Result<Verified,
             summary.receipt_count == walk.leaves.len() as u64,
             "receiptCount",
         ),
-        (summary.charged == MicroUsdc(charged), "charged"),
         (summary.charges == vector_hash(&charges), "charges"),
         (summary.payouts == vector_hash(&payouts), "payouts"),
         (summary.pools == division.pools, "pools"),
@@ -188,38 +205,86 @@ fn canonical_json<T: DeserializeOwned + Serialize>(
     file: &str,
     bytes: &[u8],
 ) -> Result<T, BundleError> {
+    read_as(file, bytes, |value: &T| canonical::to_vec(value))
+}
+
+fn jobs_page(file: &str, bytes: &[u8]) -> Result<JobsPage, BundleError> {
+    read_as(file, bytes, |page: &JobsPage| {
+        build::page_text(page.first, &page.jobs)
+    })
+}
+
+/// The value of `bytes`, if these are what `write` makes of it.
+fn read_as<T: DeserializeOwned>(
+    file: &str,
+    bytes: &[u8],
+    write: impl Fn(&T) -> Vec<u8>,
+) -> Result<T, BundleError> {
     let error = |reason: String| BundleError::Format {
         file: file.into(),
         reason,
     };
     let value: T = serde_json::from_slice(bytes).map_err(|e| error(e.to_string()))?;
-    if canonical::to_vec(&value) != bytes {
+    if write(&value) != bytes {
         return Err(error("another text of the same value".into()));
     }
     Ok(value)
 }
 
+/// What takes time to compute of a receipt and what stands beside it; it needs no other receipt.
+struct Facts {
+    worker: Result<Address, SignatureError>,
+    /// Of which one must be the client or its order signer; the client twice when it signed itself.
+    signers: Result<[Address; 2], SignatureError>,
+    commitment: B256,
+    execution: B256,
+    power: B256,
+    engine: B256,
+    leaf: B256,
+}
+
+impl Facts {
+    fn of(job: &JobEntry, domain: &Domain) -> Self {
+        let execution = job.execution.digest(domain);
+        let digest = job.order.order.digest(domain);
+        let signature = &job.order.signature;
+        let client = job.order.order.client;
+        let signers = match signature.recover(&digest) {
+            Ok(signer) if signer == client => Ok([client; 2]),
+            _ => signature.recover_either(&digest),
+        };
+        Self {
+            worker: job.execution_signature.recover(&execution),
+            signers,
+            commitment: job.order.commitment(),
+            execution,
+            power: job.power.digest(),
+            engine: sha256(job.engine.as_bytes()),
+            leaf: job.receipt.leaf(),
+        }
+    }
+}
+
 /// The running state along the receipts.
-struct Walk<'a> {
-    domain: &'a Domain,
+struct Walk {
     epoch: u64,
     sealed_at: u64,
     last: Option<(Address, crate::JobId)>,
-    seen_orders: BTreeSet<(Address, u64)>,
+    /// Of the client whose receipts these are: they stand together.
+    nonces: BTreeSet<u64>,
     leaves: Vec<B256>,
     clients: BTreeMap<Address, ClientCharge>,
     workers: BTreeMap<Address, (u64, u64)>,
     delegated: Vec<(Receipt, [Address; 2])>,
 }
 
-impl<'a> Walk<'a> {
-    fn new(domain: &'a Domain, epoch: u64, sealed_at: u64) -> Self {
+impl Walk {
+    fn new(epoch: u64, sealed_at: u64) -> Self {
         Self {
-            domain,
             epoch,
             sealed_at,
             last: None,
-            seen_orders: BTreeSet::new(),
+            nonces: BTreeSet::new(),
             leaves: Vec::new(),
             clients: BTreeMap::new(),
             workers: BTreeMap::new(),
@@ -227,7 +292,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn take(&mut self, job: JobEntry) -> Result<(), BundleError> {
+    fn take(&mut self, job: &JobEntry, facts: Facts) -> Result<(), BundleError> {
         let index = self.leaves.len() as u64;
         let (receipt, order, execution) = (&job.receipt, &job.order.order, &job.execution);
         let id = receipt.job();
@@ -249,13 +314,19 @@ impl<'a> Walk<'a> {
             .ok_or_else(|| fail("the client's total overflows"))?;
         let worker = self.workers.entry(receipt.worker).or_default();
         worker.0 += 1;
-        worker.1 += receipt.fee.0;
+        worker.1 = worker
+            .1
+            .checked_add(receipt.fee.0)
+            .ok_or_else(|| fail("the worker's total overflows"))?;
 
-        let signer = execution.signer(self.domain, &job.execution_signature);
-        let signers = job
-            .order
-            .signers(self.domain)
-            .map_err(|_| fail("the order's signature does not recover"))?;
+        if self
+            .last
+            .is_some_and(|(client, _)| client != receipt.client)
+        {
+            self.nonces.clear();
+        }
+        let signers = facts.signers;
+        let signers = signers.map_err(|_| fail("the order's signature does not recover"))?;
         for (holds, reason) in [
             (
                 self.last.is_none_or(|last| last < receipt.key()),
@@ -266,15 +337,15 @@ impl<'a> Walk<'a> {
                 "clientTotal does not run on",
             ),
             (
-                receipt.order == job.order.commitment(),
+                receipt.order == facts.commitment,
                 "order is not the commitment of the order beside it",
             ),
             (
-                receipt.execution == execution.digest(self.domain),
+                receipt.execution == facts.execution,
                 "execution is not the digest of the execution beside it",
             ),
             (
-                signer == Ok(receipt.worker),
+                facts.worker == Ok(receipt.worker),
                 "the execution is not signed by the worker",
             ),
             (
@@ -297,11 +368,11 @@ impl<'a> Walk<'a> {
             (execution.result == receipt.result, "results differ"),
             (execution.power == receipt.power, "power records differ"),
             (
-                receipt.power == job.power.digest(),
+                receipt.power == facts.power,
                 "power is not the digest of the record beside it",
             ),
             (
-                execution.engine == sha256(job.engine.as_bytes()),
+                execution.engine == facts.engine,
                 "engine is not the digest of the string beside it",
             ),
             (
@@ -337,7 +408,7 @@ impl<'a> Walk<'a> {
                 "submitted in a later epoch",
             ),
             (
-                self.seen_orders.insert((order.client, order.nonce)),
+                self.nonces.insert(order.nonce),
                 "the order's nonce appears twice",
             ),
         ] {
@@ -346,9 +417,9 @@ impl<'a> Walk<'a> {
             }
         }
         self.last = Some(receipt.key());
-        self.leaves.push(receipt.leaf());
+        self.leaves.push(facts.leaf);
         if !signers.contains(&receipt.client) {
-            self.delegated.push((job.receipt, signers));
+            self.delegated.push((receipt.clone(), signers));
         }
         Ok(())
     }

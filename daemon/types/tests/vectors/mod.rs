@@ -132,7 +132,6 @@ fn epoch() -> (BTreeMap<String, Vec<u8>>, Value) {
         rates: Rates::default(),
         protocol_payee: Address::repeat_byte(0xaa),
         operator_payee: Address::repeat_byte(0xbb),
-        jobs,
         workers: [(10, 0x10, 86_400), (11, 0x11, 43_199), (12, 0x11, 7)]
             .map(|(worker, payee, ready_seconds)| WorkerEpoch {
                 worker: key(worker).1,
@@ -142,7 +141,7 @@ fn epoch() -> (BTreeMap<String, Vec<u8>>, Value) {
             .to_vec(),
     };
     let mut files = BTreeMap::new();
-    let built = bundle::build(input, |name, bytes| {
+    let built = bundle::build(input, jobs, |name, bytes| {
         files.insert(format!("epoch-002/{name}"), bytes.to_vec());
         Ok::<(), ()>(())
     })
