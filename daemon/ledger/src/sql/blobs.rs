@@ -90,34 +90,52 @@ pub(crate) fn release_input(conn: &Connection, job: i64, now: u64) -> Result<(),
     Ok(())
 }
 
+pub(crate) const USER: &str = "SELECT id FROM jobs WHERE open = 1 AND blob = ?1 LIMIT 1";
+
 /// An open job that uses a blob as its input.
 pub(crate) fn user(conn: &Connection, sha256: &B256) -> Result<Option<JobId>, LedgerError> {
-    let sql = "SELECT id FROM jobs WHERE open = 1 AND blob = ?1 LIMIT 1";
-    one(conn, sql, [sha256.as_slice()], |c| c.job())
+    one(conn, USER, [sha256.as_slice()], |c| c.job())
 }
 
-/// Blobs to destroy, oldest first.
+/// Blobs to destroy. Each way to become due has its own index: the blobs that are kept can be many.
+pub(crate) const DUE: [&str; 4] = [
+    // Inputs of which a job ended.
+    select_blob!(
+        "WHERE released_at IS NOT NULL AND deleted_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM jobs WHERE open = 1 AND jobs.blob = blobs.sha256)
+        ORDER BY released_at LIMIT ?3"
+    ),
+    // Inputs that no job ever used.
+    select_blob!(
+        "WHERE deleted_at IS NULL AND kind = 'input' AND created_at < ?1 AND released_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM jobs WHERE open = 1 AND jobs.blob = blobs.sha256)
+        ORDER BY created_at LIMIT ?3"
+    ),
+    // Results that were never whole. The plus keeps to the index of what is not whole, which is short.
+    select_blob!(
+        "WHERE completed_at IS NULL AND deleted_at IS NULL AND created_at < ?1 AND +kind = 'result'
+        ORDER BY created_at LIMIT ?3"
+    ),
+    // Results whose days are over: none is whole before it is begun.
+    select_blob!(
+        "WHERE deleted_at IS NULL AND kind = 'result' AND created_at < ?2 AND completed_at < ?2
+        ORDER BY created_at LIMIT ?3"
+    ),
+];
+
+/// Blobs to destroy, at most `limit`.
 pub(crate) fn due(
     conn: &Connection,
     orphans_before: u64,
     results_before: u64,
     limit: u32,
 ) -> Result<Vec<BlobRecord>, LedgerError> {
-    let sql = select_blob!(
-        "WHERE deleted_at IS NULL AND
-            CASE
-                WHEN kind = 'input' THEN (released_at IS NOT NULL OR created_at < ?1)
-                    AND sha256 NOT IN (SELECT blob FROM jobs WHERE open = 1)
-                WHEN completed_at IS NULL THEN created_at < ?1
-                ELSE completed_at < ?2
-            END
-        ORDER BY created_at, sha256 LIMIT ?3"
-    );
     let clamp = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
-    list(
-        conn,
-        sql,
-        params![clamp(orphans_before), clamp(results_before), limit],
-        read,
-    )
+    let mut due = Vec::new();
+    for sql in DUE {
+        let left = limit.saturating_sub(due.len() as u32);
+        let values = params![clamp(orphans_before), clamp(results_before), left];
+        due.extend(list(conn, sql, values, read)?);
+    }
+    Ok(due)
 }

@@ -33,13 +33,14 @@ pub(crate) fn head(conn: &Connection) -> Result<Head, LedgerError> {
     Ok(head.unwrap_or_default())
 }
 
+pub(crate) const AFTER: &str =
+    "SELECT seq, time, kind, body, hash FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+
 /// Entries after `seq`, oldest first.
 pub(crate) fn after(conn: &Connection, seq: u64, limit: u32) -> Result<Vec<Event>, LedgerError> {
-    let sql =
-        "SELECT seq, time, kind, body, hash FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     // A seq past what SQLite can hold has nothing after it.
     let seq = i64::try_from(seq).unwrap_or(i64::MAX);
-    list(conn, sql, params![seq, limit], |c| {
+    list(conn, AFTER, params![seq, limit], |c| {
         Ok(Event {
             seq: c.get()?,
             time: c.get()?,

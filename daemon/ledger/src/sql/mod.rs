@@ -9,6 +9,8 @@ pub(crate) mod journal;
 pub(crate) mod names;
 mod open;
 pub(crate) mod outbox;
+#[cfg(test)]
+mod plans;
 pub(crate) mod stats;
 pub(crate) mod transfers;
 pub(crate) mod values;

@@ -216,6 +216,8 @@ CREATE TABLE jobs (
 ) STRICT;
 CREATE UNIQUE INDEX jobs_nonce ON jobs (client, nonce);
 CREATE INDEX jobs_open ON jobs (open) WHERE open = 1;
+CREATE INDEX jobs_open_blob ON jobs (blob) WHERE open = 1;
+CREATE INDEX jobs_failed ON jobs (state) WHERE state IN ('dead', 'cancelled', 'expired');
 CREATE INDEX jobs_settles_in ON jobs (settles_in) WHERE settles_in IS NOT NULL;
 
 CREATE TRIGGER jobs_order BEFORE UPDATE OF client, nonce, model, input, max_fee, deadline, signature,
@@ -343,6 +345,8 @@ CREATE TABLE blobs (
     deleted_reason TEXT
 ) STRICT;
 CREATE INDEX blobs_kept ON blobs (kind, created_at) WHERE deleted_at IS NULL;
+CREATE INDEX blobs_released ON blobs (released_at) WHERE released_at IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX blobs_unfinished ON blobs (created_at) WHERE completed_at IS NULL AND deleted_at IS NULL;
 
 CREATE TABLE request_nonces (
     address BLOB NOT NULL,
