@@ -43,17 +43,24 @@ def bundle(folder):
     summary_bytes = raw("SUMMARY.json")
     summary = json.loads(summary_bytes)
     check(canonical(summary) == summary_bytes, "SUMMARY.json is not canonical")
-    files = {}
-    for name, digest in summary["files"].items():
-        check(sha(raw(name)) == unhex(digest), f"{name}: SHA-256")
-        files[name] = json.loads(raw(name))
-        check(canonical(files[name]) == raw(name), f"{name} is not canonical")
+
+    def load(name):
+        data = raw(name)
+        check(sha(data) == unhex(summary["files"][name]), f"{name}: SHA-256")
+        value = json.loads(data)
+        check(canonical(value) == data, f"{name} is not canonical")
+        return value
+
+    # One page of receipts at a time: Python needs some 100 MB for each.
+    pages = {page["file"] for page in summary["pages"]}
+    files = {name: load(name) for name in summary["files"] if name not in pages}
     separator = one.domain(summary["chainId"], summary["escrow"])
 
     leaves, charges, fees, last, nonces, delegated = [], {}, {}, None, set(), []
     for page in summary["pages"]:
-        check(int(page["first"]) == len(leaves) == int(files[page["file"]]["first"]), "pages are not in order")
-        for job in files[page["file"]]["jobs"]:
+        receipts = load(page["file"])
+        check(int(page["first"]) == len(leaves) == int(receipts["first"]), "pages are not in order")
+        for job in receipts["jobs"]:
             receipt, order, execution = job["receipt"], job["order"]["order"], job["execution"]
             name = f"receipt {len(leaves)} (job {receipt['jobEpoch']}-{receipt['jobSeq']})"
             leaf, signers = one.settled(name, summary["epoch"], separator, receipt, order, job["order"]["signature"], execution,

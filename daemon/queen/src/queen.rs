@@ -23,6 +23,7 @@ use tokio::sync::{RwLock, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::PageCache;
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::clock::Clock;
 use crate::config::{ChainConfig, ConfigError, QueenConfig};
@@ -311,6 +312,8 @@ pub(crate) async fn assemble(
         inputs: RwLock::new(()),
         stop: CancellationToken::new(),
         cids: Mutex::default(),
+        cid_turn: tokio::sync::Mutex::default(),
+        pages: PageCache::default(),
         clock,
         ledger,
         config,

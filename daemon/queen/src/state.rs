@@ -15,6 +15,7 @@ use swarm_types::{Address, B256, EpochId, Signature65};
 use tokio::sync::{RwLock, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::api::PageCache;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::QueenConfig;
@@ -30,8 +31,6 @@ use crate::seam::SettlementLink;
 
 /// CIDs that are remembered.
 const CIDS_MAX: usize = 1_024;
-/// Bytes of a bundle up to which its CID is computed on demand.
-const CID_BUNDLE_BYTES_MAX: u64 = 512 << 20;
 
 /// A shared [`AppState`].
 pub type App = Arc<AppState>;
@@ -82,6 +81,10 @@ pub struct AppState {
     pub stop: CancellationToken,
     /// CIDs of bundles, by epoch and summary.
     pub cids: Mutex<BTreeMap<EpochId, (B256, String)>>,
+    /// Held while a CID is computed.
+    pub cid_turn: tokio::sync::Mutex<()>,
+    /// Pages of receipts that were asked for lately.
+    pub pages: PageCache,
 }
 
 impl AppState {
@@ -114,10 +117,17 @@ impl AppState {
         if let Some(cid) = known(&self.cids()) {
             return Some(cid);
         }
+        // A large bundle takes seconds to read: once, however many ask.
+        let _one = self.cid_turn.lock().await;
+        if let Some(cid) = known(&self.cids()) {
+            return Some(cid);
+        }
         let dir = self.bundle_dir(epoch);
-        let cid = tokio::task::spawn_blocking(move || directory_cid(&dir))
-            .await
-            .ok()??;
+        let cid = tokio::task::spawn_blocking(move || directory_cid(&dir)).await;
+        let cid = cid.ok()?.inspect_err(|error| {
+            tracing::warn!(%epoch, %error, "the CID of a bundle cannot be computed");
+        });
+        let cid = cid.ok()?;
         let mut cids = self.cids();
         if cids.len() >= CIDS_MAX {
             cids.pop_first();
@@ -141,24 +151,22 @@ pub fn audit_dir(state_dir: &Path) -> PathBuf {
     state_dir.join("audit")
 }
 
-/// CIDv1 of a bundle's directory; `None` when it cannot be read or is too large for one request.
-fn directory_cid(dir: &Path) -> Option<String> {
-    let mut files = Vec::new();
-    let mut room = CID_BUNDLE_BYTES_MAX;
+/// CIDv1 of a bundle's directory.
+fn directory_cid(dir: &Path) -> std::io::Result<String> {
+    let mut names = Vec::new();
     for (prefix, at) in [("", dir.to_owned()), ("jobs/", dir.join("jobs"))] {
-        for entry in std::fs::read_dir(at).ok()? {
-            let entry = entry.ok()?;
-            let meta = entry.metadata().ok()?;
-            if meta.is_file() {
-                room = room.checked_sub(meta.len())?;
-                let name = entry.file_name().into_string().ok()?;
-                files.push((format!("{prefix}{name}"), std::fs::read(entry.path()).ok()?));
+        for entry in std::fs::read_dir(at)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                let name = entry.file_name().into_string();
+                let name = name.map_err(|_| std::io::Error::other("a name is not UTF-8"))?;
+                names.push(format!("{prefix}{name}"));
             }
         }
     }
-    files.sort();
-    let files = files
-        .iter()
-        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-    Some(swarm_store::cid::of_directory(files))
+    let mut cid = swarm_store::cid::DirectoryCid::default();
+    for name in names {
+        cid.add(&name, std::fs::File::open(dir.join(&name))?)?;
+    }
+    Ok(cid.cid())
 }

@@ -5,8 +5,9 @@ use std::io::Read;
 use std::path::Path as FilePath;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use swarm_ledger::JobFilter;
@@ -14,6 +15,8 @@ use swarm_ledger::records::{EpochRecord, EpochState};
 use swarm_types::EpochId;
 use swarm_types::api::{Epoch, EpochPayout, Job, Page};
 use swarm_types::bundle::{AGENTS, CLIENTS, PAYOUTS, Payout, SIGNATURE, SUMMARY, page_name};
+use tokio::io::AsyncReadExt;
+use tokio_util::io::ReaderStream;
 use utoipa::IntoParams;
 
 use super::docs::Problems;
@@ -23,6 +26,9 @@ use crate::extract::{QueryOf, parse};
 use crate::limits::BUNDLE_FILE_BYTES_MAX;
 use crate::problem::{Answer, Refused};
 use crate::state::{App, AppState};
+
+/// Bytes of a file that are read at once.
+const READ_BYTES: usize = 256 << 10;
 
 /// Query of a list of epochs, or of an epoch's jobs.
 #[derive(Deserialize, IntoParams)]
@@ -75,9 +81,11 @@ pub async fn list(
 #[utoipa::path(get, path = "/api/v1/epochs/current", tag = "epochs", responses(
     (status = 200, body = Epoch), Problems))]
 pub async fn current(State(app): State<App>) -> Answer<Json<Epoch>> {
-    let open = app.ledger.stats().await?.open_epoch;
-    let record = find(&app, &open.to_string()).await?;
-    Ok(Json(shown(&app, &record).await))
+    // The newest epoch is the open one.
+    let newest = app.ledger.epochs(None, 1).await?;
+    let record = newest.first();
+    let record = record.ok_or_else(|| Refused::missing("no epoch is open"))?;
+    Ok(Json(shown(&app, record).await))
 }
 
 /// An epoch.
@@ -168,11 +176,19 @@ pub async fn bundle_file(
         SIGNATURE => "text/plain; charset=utf-8",
         _ => "application/json",
     };
-    let dir = app.bundle_dir(record.id);
-    let bytes = tokio::task::spawn_blocking(move || read_bundle_file(&dir, &file)).await;
-    let bytes =
-        bytes.map_err(|error| Refused::internal("the bundle could not be read", &error))??;
-    Ok(([(header::CONTENT_TYPE, kind)], bytes))
+    if !is_bundle_file(&file) {
+        return Err(no_file(&file));
+    }
+    let opened = tokio::fs::File::open(app.bundle_dir(record.id).join(&file)).await;
+    let opened = opened.map_err(|error| unreadable(&file, error))?;
+    let meta = opened.metadata().await;
+    let length = meta.map_err(|error| unreadable(&file, error))?.len();
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CONTENT_LENGTH, HeaderValue::from(length)),
+    ];
+    let body = ReaderStream::with_capacity(opened.take(length), READ_BYTES);
+    Ok((headers, Body::from_stream(body)))
 }
 
 /// Whether a bundle has a file of this name. Nothing else in the directory can be asked for.
@@ -187,26 +203,31 @@ fn is_bundle_file(name: &str) -> bool {
     number.is_some_and(|number| page_name(number) == name)
 }
 
+fn no_file(name: &str) -> Refused {
+    let shown: String = name.chars().take(40).collect();
+    Refused::missing(format!("the bundle has no file {shown}"))
+}
+
+fn unreadable(name: &str, error: std::io::Error) -> Refused {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => no_file(name),
+        _ => Refused::internal("the bundle could not be read", &error),
+    }
+}
+
 /// Reads a file of a bundle. Blocks.
 pub fn read_bundle_file(dir: &FilePath, name: &str) -> Answer<Vec<u8>> {
-    let shown: String = name.chars().take(40).collect();
-    let missing = || Refused::missing(format!("the bundle has no file {shown}"));
     if !is_bundle_file(name) {
-        return Err(missing());
+        return Err(no_file(name));
     }
-    let failed = |error| Refused::internal("the bundle could not be read", &error);
-    let file = match std::fs::File::open(dir.join(name)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing()),
-        Err(error) => return Err(failed(error)),
-    };
+    let file = std::fs::File::open(dir.join(name)).map_err(|error| unreadable(name, error))?;
     let mut bytes = Vec::new();
     file.take(BUNDLE_FILE_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
-        .map_err(failed)?;
+        .map_err(|error| unreadable(name, error))?;
     if bytes.len() as u64 > BUNDLE_FILE_BYTES_MAX {
         let error = std::io::Error::other("larger than any bundle's file");
-        return Err(failed(error));
+        return Err(unreadable(name, error));
     }
     Ok(bytes)
 }

@@ -31,6 +31,8 @@ use crate::middleware;
 use crate::problem::Refused;
 use crate::state::App;
 
+pub use receipts::PageCache;
+
 #[derive(OpenApi)]
 #[openapi(
     info(

@@ -1,20 +1,30 @@
 //! Receipts: one leaf of a sealed epoch with its path, read from the epoch's bundle.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::Path as FilePath;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::{Path, State};
+use serde::Deserialize;
 use swarm_types::api::ReceiptProof;
-use swarm_types::bundle::{JobEntry, JobsPage, SUMMARY, Summary};
+use swarm_types::bundle::{JobEntry, PAGE_RECEIPTS, PagePlace, SUMMARY, Summary};
 use swarm_types::receipt::Receipt;
-use swarm_types::{Address, B256, JobId, tree};
+use swarm_types::{Address, B256, JobId, sha256, tree};
 
 use super::docs::Problems;
 use super::epochs::read_bundle_file;
 use super::jobs::find;
 use crate::problem::{Answer, Refused};
 use crate::state::App;
+
+/// Most bytes of a receipt with what stands beside it: the API takes no longer texts.
+const ENTRY_BYTES_MAX: u64 = 64 << 10;
+/// Pages whose receipts can be proved without reading the page again; not a megabyte each.
+const PAGES_KEPT: usize = 16;
 
 /// Everything that shows a job was settled; with it and one read of the contract anyone checks it.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/receipt", tag = "jobs",
@@ -42,9 +52,11 @@ pub async fn receipt(State(app): State<App>, Path(id): Path<String>) -> Answer<J
             job.id
         )));
     }
-    let dir = app.bundle_dir(epoch);
     let key = (job.order.order.client, job.id);
-    let found = tokio::task::spawn_blocking(move || locate(&dir, key)).await;
+    let shared = app.clone();
+    let found =
+        tokio::task::spawn_blocking(move || locate(&shared.bundle_dir(epoch), &shared.pages, key));
+    let found = found.await;
     let found =
         found.map_err(|error| Refused::internal("the receipt could not be read", &error))??;
     let Located {
@@ -76,76 +88,190 @@ struct Located {
     path: Vec<B256>,
 }
 
-/// Finds a receipt among the pages, which are in the order of the leaves, and its audit path: the
-/// page's own leaves and the other pages' subtrees are enough.
-fn locate(dir: &FilePath, key: (Address, JobId)) -> Answer<Located> {
-    let summary: Summary = read_json(dir, SUMMARY)?;
+/// Finds a receipt among the pages, which are in the order of the leaves, and its audit path: the leaves of
+/// its own page and the other pages' subtrees are enough.
+fn locate(dir: &FilePath, cache: &PageCache, key: (Address, JobId)) -> Answer<Located> {
+    let summary = read_bundle_file(dir, SUMMARY)?;
+    let version = sha256(&summary);
+    let summary: Summary = serde_json::from_slice(&summary).map_err(|e| damaged(&e))?;
+    // The last page that begins at the key or before it.
     let (mut low, mut high) = (0, summary.pages.len());
     while low < high {
         let middle = low.midpoint(high);
-        let page: JobsPage = read_json(dir, &summary.pages[middle].file)?;
-        let receipt_key = |entry: &JobEntry| entry.receipt.key();
-        let first = page.jobs.first().map(receipt_key);
-        let last = page.jobs.last().map(receipt_key);
-        if first.is_none_or(|first| key < first) {
-            high = middle;
-        } else if last.is_none_or(|last| key > last) {
+        if first_key(dir, &summary.pages[middle].file)? <= key {
             low = middle + 1;
         } else {
-            return in_page(summary, middle, page, key);
+            high = middle;
         }
     }
-    Err(missing())
+    let number = low.checked_sub(1).ok_or_else(missing)?;
+    let place = &summary.pages[number];
+    let page = cache.get((version, number), || PageIndex::read(dir, place))?;
+    let found = page.leaves.binary_search_by_key(&key, |leaf| leaf.key);
+    let offset = found.map_err(|_| missing())?;
+    let index = place.first + offset as u64;
+
+    let mut nodes = Nodes::default();
+    let others = summary.pages.iter().enumerate();
+    for (_, other) in others.filter(|(at, _)| *at != number) {
+        for subtree in &other.subtrees {
+            nodes.0.insert((subtree.level, subtree.index), subtree.hash);
+        }
+    }
+    for (at, leaf) in (place.first..).zip(&page.leaves) {
+        nodes.0.insert((0, at), leaf.hash);
+    }
+    let path = nodes.path(index, summary.receipt_count);
+    let entry = page.leaves[offset].read(dir, &place.file)?;
+    let leaf = entry.receipt.leaf();
+    let root = path
+        .as_ref()
+        .and_then(|path| tree::root_from_path(leaf, index, summary.receipt_count, path));
+    match path {
+        Some(path) if root == Some(summary.receipts_root) => Ok(Located {
+            summary,
+            entry,
+            index,
+            path,
+        }),
+        _ => {
+            let error = std::io::Error::other("the receipts do not lead to the root");
+            Err(damaged(&error))
+        }
+    }
 }
 
 fn missing() -> Refused {
     Refused::missing("the job is not in its epoch's bundle")
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(dir: &FilePath, name: &str) -> Answer<T> {
-    let bytes = read_bundle_file(dir, name)?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Refused::internal("the epoch's bundle is damaged", &error))
+fn damaged(error: &(dyn std::error::Error + 'static)) -> Refused {
+    Refused::internal("the epoch's bundle is damaged", error)
 }
 
-fn in_page(
-    summary: Summary,
-    number: usize,
-    page: JobsPage,
+/// Where a page's first receipt stands; only its beginning is read.
+fn first_key(dir: &FilePath, name: &str) -> Answer<(Address, JobId)> {
+    let file = File::open(dir.join(name)).map_err(|e| damaged(&e))?;
+    let mut start = Vec::new();
+    let read = file.take(ENTRY_BYTES_MAX).read_to_end(&mut start);
+    read.map_err(|e| damaged(&e))?;
+    let at = entries_begin(&start);
+    let mut entries = serde_json::Deserializer::from_slice(&start[at..]).into_iter::<JobEntry>();
+    match entries.next() {
+        Some(Ok(entry)) => Ok(entry.receipt.key()),
+        Some(Err(error)) => Err(damaged(&error)),
+        None => Err(damaged(&std::io::Error::other("a page without receipts"))),
+    }
+}
+
+/// Where the first entry of a page's canonical JSON begins: after `{"first":"0","jobs":[`.
+fn entries_begin(page: &[u8]) -> usize {
+    let bracket = page.iter().position(|byte| *byte == b'[');
+    bracket.map_or(page.len(), |at| at + 1)
+}
+
+/// Where a receipt is, in its tree and in its page's file.
+struct Leaf {
     key: (Address, JobId),
-) -> Answer<Located> {
-    let offset = page
-        .jobs
-        .binary_search_by(|entry| entry.receipt.key().cmp(&key));
-    let offset = offset.map_err(|_| missing())?;
-    let mut nodes = Nodes::default();
-    for (at, place) in summary.pages.iter().enumerate() {
-        if at != number {
-            for subtree in &place.subtrees {
-                nodes.0.insert((subtree.level, subtree.index), subtree.hash);
+    hash: B256,
+    /// Bytes of the file.
+    begin: usize,
+    end: usize,
+}
+
+impl Leaf {
+    fn read(&self, dir: &FilePath, name: &str) -> Answer<JobEntry> {
+        let mut bytes = vec![0; self.end - self.begin];
+        let file = File::open(dir.join(name)).map_err(|e| damaged(&e))?;
+        let read = file.read_exact_at(&mut bytes, self.begin as u64);
+        read.map_err(|e| damaged(&e))?;
+        serde_json::from_slice(&bytes).map_err(|e| damaged(&e))
+    }
+}
+
+/// What finding and proving the receipts of a page takes, without the receipts.
+pub struct PageIndex {
+    leaves: Vec<Leaf>,
+}
+
+/// Of an entry, what the index is made of.
+#[derive(Deserialize)]
+struct OnlyReceipt {
+    receipt: Receipt,
+}
+
+impl PageIndex {
+    fn read(dir: &FilePath, place: &PagePlace) -> Answer<Self> {
+        let page = read_bundle_file(dir, &place.file)?;
+        let mut leaves = Vec::with_capacity(place.count.min(PAGE_RECEIPTS as u64) as usize);
+        let mut begin = entries_begin(&page);
+        while let Some(length) = object_length(&page[begin..]) {
+            let end = begin + length;
+            let entry: OnlyReceipt =
+                serde_json::from_slice(&page[begin..end]).map_err(|e| damaged(&e))?;
+            leaves.push(Leaf {
+                key: entry.receipt.key(),
+                hash: entry.receipt.leaf(),
+                begin,
+                end,
+            });
+            // A comma, or the end of the list.
+            begin = (end + 1).min(page.len());
+        }
+        if leaves.len() as u64 != place.count {
+            let error = std::io::Error::other("a page has another number of receipts");
+            return Err(damaged(&error));
+        }
+        Ok(Self { leaves })
+    }
+}
+
+/// Length of the JSON object that `text` begins with.
+fn object_length(text: &[u8]) -> Option<usize> {
+    if text.first() != Some(&b'{') {
+        return None;
+    }
+    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' if !quoted => depth += 1,
+            b'}' if !quoted => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
             }
+            _ => {}
         }
     }
-    let leaves = page.jobs.iter().map(|entry| Receipt::leaf(&entry.receipt));
-    for (at, leaf) in (page.first..).zip(leaves) {
-        nodes.0.insert((0, at), leaf);
+    None
+}
+
+/// The pages that were asked for last, by the summary they belong to and their number.
+#[derive(Default)]
+pub struct PageCache(Mutex<VecDeque<((B256, usize), Arc<PageIndex>)>>);
+
+impl PageCache {
+    /// The page, read at most once at a time: a page's file is large.
+    fn get(
+        &self,
+        page: (B256, usize),
+        read: impl FnOnce() -> Answer<PageIndex>,
+    ) -> Answer<Arc<PageIndex>> {
+        // What a panic leaves behind is whole: an index goes in when it is made.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept.iter().position(|(of, _)| *of == page);
+        let index = match known.and_then(|at| kept.remove(at)) {
+            Some((_, index)) => index,
+            None => Arc::new(read()?),
+        };
+        kept.truncate(PAGES_KEPT - 1);
+        kept.push_front((page, index.clone()));
+        Ok(index)
     }
-    let index = page.first + offset as u64;
-    let path = nodes.path(index, summary.receipt_count);
-    let entry = page.jobs.into_iter().nth(offset).ok_or_else(missing)?;
-    let path = path.filter(|path| {
-        let leaf = entry.receipt.leaf();
-        tree::root_from_path(leaf, index, summary.receipt_count, path)
-            == Some(summary.receipts_root)
-    });
-    let damaged = std::io::Error::other("the receipts do not lead to the root");
-    let path = path.ok_or_else(|| Refused::internal("the epoch's bundle is damaged", &damaged))?;
-    Ok(Located {
-        summary,
-        entry,
-        index,
-        path,
-    })
 }
 
 /// Roots of perfect subtrees by (level, index).
@@ -192,7 +318,43 @@ impl Nodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use swarm_types::sha256;
+
+    #[test]
+    fn an_object_ends_where_its_braces_do() {
+        for (text, length) in [
+            ("{}", Some(2)),
+            ("{},{}", Some(2)),
+            (r#"{"a":"}\\"},{"b":1}"#, Some(11)),
+            (r#"{"a":{"b":"\"}{"}}]"#, Some(18)),
+            ("{", None),
+            ("]}", None),
+            ("", None),
+        ] {
+            assert_eq!(object_length(text.as_bytes()), length, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_few_pages_are_kept() {
+        let cache = PageCache::default();
+        let read = |page| {
+            let mut read = false;
+            let index = cache.get((B256::ZERO, page), || {
+                read = true;
+                Ok(PageIndex { leaves: Vec::new() })
+            });
+            assert!(index.is_ok());
+            read
+        };
+        for page in 0..PAGES_KEPT {
+            assert!(read(page));
+        }
+        assert!(!read(0), "kept");
+        assert!(read(PAGES_KEPT), "a new one");
+        assert!(!read(0) && read(1), "the one that nobody asked for went");
+        let failed = cache.get((B256::ZERO, 99), || Err(missing()));
+        assert!(failed.is_err() && read(99), "a failure is not kept");
+    }
 
     #[test]
     fn paths_from_pages_and_subtrees_are_the_trees() {

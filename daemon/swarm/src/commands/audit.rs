@@ -1,6 +1,5 @@
 //! `swarm audit`: an epoch's bundle against the chain, by somebody who has nothing but the two.
 
-use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -20,8 +19,6 @@ use crate::session::Session;
 const FILES_MAX: usize = 1_010;
 /// Most bytes of a bundle.
 const BUNDLE_BYTES_MAX: u64 = 8 << 30;
-
-type Files = BTreeMap<String, Vec<u8>>;
 
 /// What was audited.
 #[derive(Serialize)]
@@ -46,14 +43,25 @@ pub async fn run(
 ) -> Result<()> {
     // Before a bundle is downloaded for nothing.
     session.rpc_url()?;
-    let files = match &bundle {
-        Some(folder) => from_folder(folder)?,
-        None => from_queen(session, epoch).await?,
+    // A bundle can be gigabytes: it is read from a folder, a file at a time.
+    let scratch;
+    let folder = match (&bundle, &save) {
+        (Some(folder), Some(copy)) => {
+            keep(folder, copy)?;
+            folder.clone()
+        }
+        (Some(folder), None) => folder.clone(),
+        (None, Some(folder)) => {
+            from_queen(session, epoch, folder).await?;
+            folder.clone()
+        }
+        (None, None) => {
+            scratch = tempfile::tempdir().context("make a folder for the bundle")?;
+            from_queen(session, epoch, scratch.path()).await?;
+            scratch.path().to_owned()
+        }
     };
-    if let Some(folder) = &save {
-        keep(folder, &files)?;
-    }
-    let summary = summary(files.get(SUMMARY).map(Vec::as_slice).unwrap_or_default())?;
+    let summary = summary(&read(&folder, SUMMARY)?)?;
     let mut subject = Subject {
         epoch_id: epoch,
         chain_id: summary.chain_id,
@@ -69,7 +77,10 @@ pub async fn run(
     let chain = session
         .chain_at(summary.escrow, Some(summary.chain_id))
         .await?;
-    match chain.audit(|name| files.get(name).cloned()).await {
+    match chain
+        .audit(|name| std::fs::read(folder.join(name)).ok())
+        .await
+    {
         Ok(report) => {
             subject.transaction = Some(report.transaction);
             subject.block = Some(report.block);
@@ -129,7 +140,8 @@ fn is_plain(name: &str) -> bool {
             .all(|part| matches!(part, Component::Normal(_)))
 }
 
-async fn from_queen(session: &Session, epoch: EpochId) -> Result<Files> {
+/// Downloads the bundle into `folder`, a file at a time.
+async fn from_queen(session: &Session, epoch: EpochId, folder: &Path) -> Result<()> {
     let queen = session.queen()?;
     let fetch = async |name: &str| {
         let bytes = queen.bundle_file(epoch, name).await;
@@ -139,12 +151,12 @@ async fn from_queen(session: &Session, epoch: EpochId) -> Result<Files> {
     };
     let first = fetch(SUMMARY).await?;
     let summary = summary(&first)?;
+    write(folder, SUMMARY, &first)?;
     let total = summary.files.len() as u64 + 2;
-    let mut files = Files::from([(SUMMARY.to_owned(), first)]);
     let mut progress = Progress::new(epoch.to_string());
     let mut bytes_left = BUNDLE_BYTES_MAX;
-    for name in summary.files.keys().map(String::as_str).chain([SIGNATURE]) {
-        progress.show(files.len() as u64, total, "fetch the bundle");
+    for (done, name) in (1..).zip(names(&summary)) {
+        progress.show(done, total, "fetch the bundle");
         let bytes = fetch(name).await?;
         let left = bytes_left.checked_sub(bytes.len() as u64);
         bytes_left = left.ok_or_else(|| {
@@ -152,33 +164,40 @@ async fn from_queen(session: &Session, epoch: EpochId) -> Result<Files> {
                 "the bundle is larger than {BUNDLE_BYTES_MAX} bytes"
             ))
         })?;
-        files.insert(name.to_owned(), bytes);
-    }
-    Ok(files)
-}
-
-/// The files that SUMMARY.json names, as far as they are there: what is missing is a finding.
-fn from_folder(folder: &Path) -> Result<Files> {
-    let path = folder.join(SUMMARY);
-    let first = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-    let summary = summary(&first)?;
-    let mut files = Files::from([(SUMMARY.to_owned(), first)]);
-    for name in summary.files.keys().map(String::as_str).chain([SIGNATURE]) {
-        if let Ok(bytes) = std::fs::read(folder.join(name)) {
-            files.insert(name.to_owned(), bytes);
-        }
-    }
-    Ok(files)
-}
-
-fn keep(folder: &Path, files: &Files) -> Result<()> {
-    for (name, bytes) in files {
-        let path = folder.join(name);
-        let parent = path.parent().unwrap_or(folder);
-        std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
-        write_whole(&path, bytes).with_context(|| format!("write {}", path.display()))?;
+        write(folder, name, &bytes)?;
     }
     Ok(())
+}
+
+/// Every file of a bundle but SUMMARY.json.
+fn names(summary: &Summary) -> impl Iterator<Item = &str> {
+    let listed = summary.files.keys().map(String::as_str);
+    listed.chain([SIGNATURE])
+}
+
+/// Copies the files that SUMMARY.json names, as far as they are there: what is missing is a finding.
+fn keep(folder: &Path, copy: &Path) -> Result<()> {
+    let first = read(folder, SUMMARY)?;
+    let summary = summary(&first)?;
+    write(copy, SUMMARY, &first)?;
+    for name in names(&summary) {
+        if let Ok(bytes) = std::fs::read(folder.join(name)) {
+            write(copy, name, &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = folder.join(name);
+    std::fs::read(&path).with_context(|| format!("read {}", path.display()))
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let path = folder.join(name);
+    let parent = path.parent().unwrap_or(folder);
+    std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
+    write_whole(&path, bytes).with_context(|| format!("write {}", path.display()))
 }
 
 #[cfg(test)]
