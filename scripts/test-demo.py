@@ -83,12 +83,36 @@ with tempfile.TemporaryDirectory() as folder:
                 sys.exit(f"demo: byte {position} of {path.name} was flipped, and the checker did not see it")
         path.write_bytes(good)
 
-# No identity of the (invented) patient anywhere but in the series on the client's own side.
-secrets = [s.encode() for s in json.loads((demo / "client/patient.json").read_text())]
+# No identity of the (invented) patient anywhere but in the series on the client's own side. No key, no plaintext of the
+# scan and no salt in ledger, write-ahead log, blobs, bundle, configuration or logs (which are at level debug here).
+secrets = {f"the patient's {s}": [s.encode()] for s in json.loads((demo / "client/patient.json").read_text())}
 expect(secrets, "the demo names what must stay secret")
+homes = ("client", "operator", "keys", "stranger", "results")
+keys = [path for name in ("key", "identity") for path in demo.rglob(name) if path.relative_to(demo).parts[0] in homes]
+expect(len(keys) >= 20, f"{len(keys)} keys")
+for path in keys:
+    text = next(line for line in path.read_text().split("\n") if line and not line.startswith("#")).strip()
+    digits = text.removeprefix("0x")
+    raw = [bytes.fromhex(digits)] if path.name == "key" else []
+    secrets[f"the {path.name} of {path.parent.name}"] = [digits.lower().encode(), digits.upper().encode(), *raw]
+# A row through the middle of the head: as it is in the NIfTI, and as words of a DICOM slice.
+row = scan[scan.shape[0] // 2, scan.shape[1] // 2, 40:120].astype(np.uint8)
+expect(len(set(row.tolist())) > 20, "the row is one of a head")
+secrets["the scan's voxels"] = [row.tobytes(), row.astype("<u2").tobytes()]
+searched = 0
 for path in demo.rglob("*"):
-    if path.is_file() and "client" not in path.relative_to(demo).parts[:1]:
-        content = path.read_bytes()
-        for secret in secrets:
-            expect(secret not in content, f"{secret!r} is in {path}")
+    inside = path.relative_to(demo).parts[0]
+    if not path.is_file() or inside in homes:
+        continue
+    content = path.read_bytes()
+    searched += len(content)
+    for what, forms in secrets.items():
+        for form in forms:
+            expect(form not in content, f"{what} is in {path}")
+for name in ("queen/ledger.sqlite", "logs/queen.log", "logs/bee-01.log", "queen.toml", "bundle"):
+    expect((demo / name).exists(), f"{name} was searched")
+expect("DEBUG" in (demo / "logs/queen.log").read_text(), "the logs are at level debug")
+with gzip.open(scans / "ch2.nii.gz") as whole:
+    expect(secrets["the scan's voxels"][0] in whole.read(), "the row can be found where it is")
+print(f"demo: no secret in {searched} bytes on the operator's side")
 print(f"demo: {passed} passed, 0 failed")

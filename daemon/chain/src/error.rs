@@ -126,12 +126,12 @@ impl ChainError {
                 },
                 None if payload.message.contains("revert") => Self::Reverted {
                     during,
-                    reason: payload.message.into_owned(),
+                    reason: short(&payload.message),
                 },
                 None => Self::Refused {
                     during,
                     code: payload.code,
-                    message: payload.message.into_owned(),
+                    message: short(&payload.message),
                 },
             },
             RpcError::NullResp => Self::nonsense(during, "null"),
@@ -151,9 +151,16 @@ impl ChainError {
     pub(crate) fn nonsense(during: &'static str, detail: impl Into<String>) -> Self {
         Self::Nonsense {
             during,
-            detail: detail.into(),
+            detail: short(&detail.into()),
         }
     }
+}
+
+/// Characters of a node's words that are kept: they reach logs and notes.
+const WORDS_MAX: usize = 400;
+
+fn short(text: &str) -> String {
+    text.chars().take(WORDS_MAX).collect()
 }
 
 /// The source of a transport error; a node's URL often carries an API key and must not reach a log.
@@ -172,13 +179,13 @@ fn without_url(kind: TransportErrorKind) -> Box<dyn Error + Send + Sync> {
 /// A revert in words: the escrow's own errors by name with their values, a token's text, else hex.
 pub(crate) fn revert_reason(data: &Bytes, message: &str) -> String {
     if let Ok(error) = SwarmEscrowErrors::abi_decode(data) {
-        return format!("{error:?}");
+        return short(&format!("{error:?}"));
     }
     if let Ok(text) = RevertString::abi_decode(data) {
-        return text.reason;
+        return short(&text.reason);
     }
     if data.is_empty() {
-        return message.to_owned();
+        return short(message);
     }
-    format!("{message} {data}")
+    short(&format!("{message} {data}"))
 }

@@ -22,6 +22,7 @@ pub mod flows;
 pub mod outbox;
 pub mod rpc;
 pub mod settle;
+mod transport;
 pub mod tx;
 pub mod views;
 pub mod wallet;

@@ -13,11 +13,15 @@ use swarm_types::escrow::BlockRef;
 use swarm_types::{Address, B256};
 
 use crate::error::{ChainError, SetupError};
+use crate::transport::Limited;
 
 /// How long one request may take, answer included.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the connection may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Greatest height and time of a block that is believed.
+const HEIGHT_MAX: u64 = 1 << 50;
 
 /// Which block a question is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +76,16 @@ impl Rpc {
         let client = reqwest::Client::builder()
             .timeout(REQUEST_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
+            // What is asked here is for this node only.
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|e| SetupError::Url(format!("no HTTP client: {e}")))?;
-        let client = RpcClient::builder().http_with_client(client, parsed);
+        let limited = Limited {
+            client,
+            url: parsed,
+        };
+        // `false`: nothing here polls at the pace of a node on the same machine.
+        let client = RpcClient::builder().transport(limited, false);
         Ok(Self {
             provider: RootProvider::new(client),
         })
@@ -147,11 +158,19 @@ impl Rpc {
     /// The header of block `at`; `None` when the node has no such block.
     ///
     /// # Errors
-    /// When the node is away.
+    /// When the node is away; [`ChainError::Nonsense`] when it gives another block than was asked for, or a height or
+    /// time that no chain reaches.
     pub async fn header(&self, at: At) -> Result<Option<Header>, ChainError> {
         let block = self.provider.get_block(at.into()).await;
         let block = block.map_err(|e| ChainError::of("a block", e))?;
-        Ok(block.map(|block| block.header))
+        let header = block.map(|block| block.header);
+        match &header {
+            Some(header) if !is_plausible(header, at) => {
+                let detail = format!("block {} at {} s", header.number, header.timestamp);
+                Err(ChainError::nonsense("a block", detail))
+            }
+            _ => Ok(header),
+        }
     }
 
     /// The name of block `at`.
@@ -164,6 +183,17 @@ impl Rpc {
             .map(|header| block_ref(&header))
             .ok_or_else(|| ChainError::nonsense("a block", format!("the node has no block {at:?}")))
     }
+}
+
+/// Whether a header can be that of block `at`. Sums with such heights and times do not overflow, and the ledger holds
+/// them.
+fn is_plausible(header: &Header, at: At) -> bool {
+    let asked = match at {
+        At::Number(number) => header.number == number,
+        At::Hash(hash) => header.hash == hash,
+        At::Latest | At::Safe | At::Finalized => true,
+    };
+    asked && header.number <= HEIGHT_MAX && header.timestamp <= HEIGHT_MAX
 }
 
 /// What the daemon keeps of a header.

@@ -243,6 +243,10 @@ impl Chain {
         let mut read = Vec::with_capacity(logs.len());
         for log in logs.iter().filter(|log| !log.removed) {
             let hash = log.block_hash.ok_or_else(moving)?;
+            if log.address() != self.escrow() {
+                let detail = format!("a log of {}", log.address());
+                return Err(ChainError::nonsense("events of the escrow", detail));
+            }
             if let Some(log) = L::read(log)? {
                 read.push((hash, log));
             }

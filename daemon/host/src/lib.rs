@@ -4,9 +4,11 @@
 //! - [`logging`]: the journal under systemd, plain text elsewhere.
 //! - [`notify`]: readiness and watchdog, silent where there is no systemd.
 //! - [`machine`]: the processor's name and the memory.
+//! - [`memory`]: no core dumps of processes that hold keys.
 
 mod journal;
 pub mod keys;
 pub mod logging;
 pub mod machine;
+pub mod memory;
 pub mod notify;

@@ -79,11 +79,16 @@ fn number(headers: &HeaderMap, name: &str) -> Answer<u64> {
     })
 }
 
-fn claimed(headers: &HeaderMap) -> Answer<Claimed> {
-    let address = header(headers, HEADER_ADDRESS)?.parse().map_err(|_| {
+/// Who a request says has signed it; nothing is proven yet.
+pub fn claimed_address(headers: &HeaderMap) -> Answer<Address> {
+    header(headers, HEADER_ADDRESS)?.parse().map_err(|_| {
         let detail = format!("{HEADER_ADDRESS} must be an address, 0x and 40 hex digits");
         Refused::unauthenticated("signature-header", detail).field(HEADER_ADDRESS)
-    })?;
+    })
+}
+
+fn claimed(headers: &HeaderMap) -> Answer<Claimed> {
+    let address = claimed_address(headers)?;
     let timestamp = number(headers, HEADER_TIMESTAMP)?;
     let nonce = number(headers, HEADER_NONCE)?;
     let signature = header(headers, HEADER_SIGNATURE)?.parse().map_err(

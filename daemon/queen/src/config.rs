@@ -12,7 +12,10 @@ use swarm_orb::policy;
 use swarm_types::payout::Rates;
 use swarm_types::{Address, MicroUsdc};
 
-use crate::limits::{LEASE_TIME_MAX, LEASE_TIME_MIN, NAME_BYTES_MAX, ORDER_LIFE_MAX};
+use crate::limits::{
+    LEASE_TIME_MAX, LEASE_TIME_MIN, NAME_BYTES_MAX, ORDER_LIFE_MAX, RECEIVE_TIME_MAX,
+    RECEIVE_TIME_MIN,
+};
 use crate::rails::Strategy;
 use crate::settlement::SettlementConfig;
 
@@ -115,6 +118,10 @@ pub struct LimitsConfig {
     pub blob_bytes_max: u64,
     /// Uploads in progress at once.
     pub uploads_max: usize,
+    /// Time in which a request's head must be there; nobody is told when it is not.
+    pub head_time: Span,
+    /// Time in which a request's body must be there: a piece of 8 MiB needs 140 kB/s in a minute.
+    pub body_time: Span,
 }
 
 impl Default for LimitsConfig {
@@ -128,6 +135,8 @@ impl Default for LimitsConfig {
             streams_max: 256,
             blob_bytes_max: 2 << 30,
             uploads_max: 1_024,
+            head_time: Span::seconds(15),
+            body_time: Span::seconds(60),
         }
     }
 }
@@ -419,6 +428,15 @@ impl QueenConfig {
             limits.in_flight_max == 0 || limits.blob_bytes_max == 0 || limits.uploads_max == 0,
             "limits: in_flight_max, blob_bytes_max and uploads_max must not be 0",
         );
+        for (key, time) in [
+            ("head_time", limits.head_time),
+            ("body_time", limits.body_time),
+        ] {
+            refuse(
+                !(RECEIVE_TIME_MIN..=RECEIVE_TIME_MAX).contains(&time.0),
+                &format!("limits.{key}: must be 1s to 10m"),
+            );
+        }
         if errors.is_empty() {
             Ok(())
         } else {

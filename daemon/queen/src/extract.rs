@@ -4,9 +4,11 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use axum::http::StatusCode;
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
 use swarm_types::B256;
@@ -14,23 +16,86 @@ use swarm_types::B256;
 use crate::problem::{Answer, Refused};
 use crate::state::App;
 
-/// The body, within the route's limit.
+/// The body, within the route's limit and the configured time.
 pub async fn body_bytes(request: Request, app: &App) -> Answer<Bytes> {
-    Bytes::from_request(request, app)
-        .await
-        .map_err(|rejection| {
-            let status = rejection.into_response().status();
-            if status == StatusCode::PAYLOAD_TOO_LARGE {
-                let detail = "the body is larger than this request may carry";
-                return Refused::new(status, "body-too-large", "The body is too large", detail)
-                    .field("body");
+    refuse_coding(request.headers())?;
+    let time = app.config.limits.body_time.0;
+    let read = tokio::time::timeout(time, Bytes::from_request(request, app));
+    let read = read.await.map_err(|_| {
+        let detail = format!("the body was not complete within {} s", time.as_secs());
+        let title = "The request took too long";
+        Refused::new(StatusCode::REQUEST_TIMEOUT, "timeout", title, detail).field("body")
+    })?;
+    read.map_err(|rejection| {
+        let status = rejection.into_response().status();
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail = "the body is larger than this request may carry";
+            return Refused::new(status, "body-too-large", "The body is too large", detail)
+                .field("body");
+        }
+        Refused::malformed("the body ended early or could not be read").field("body")
+    })
+}
+
+/// Refuses a compressed body: what is signed and hashed is what is sent, and nothing here unpacks a bomb.
+fn refuse_coding(headers: &HeaderMap) -> Answer<()> {
+    let name = header::CONTENT_ENCODING.as_str();
+    match one_header(headers, name)? {
+        None | Some("identity") => Ok(()),
+        Some(_) => {
+            let detail = "bodies are taken as they are: send this one without content-encoding";
+            let (status, title) = (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body is encoded in a way that is not taken",
+            );
+            Err(Refused::new(status, "content-encoding", title, detail).field(name))
+        }
+    }
+}
+
+/// The value of a header that may be there once.
+pub fn one_header<'a>(headers: &'a HeaderMap, name: &str) -> Answer<Option<&'a str>> {
+    let refuse = |what| Refused::malformed(format!("{name} {what}")).field(name);
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(refuse("is there twice"));
+    }
+    let text = value.to_str().map_err(|_| refuse("is not plain text"))?;
+    Ok(Some(text))
+}
+
+/// The variable segments of a path.
+pub struct PathOf<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for PathOf<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Answer<Self> {
+        let path = Path::<T>::from_request_parts(parts, app).await;
+        path.map(|Path(value)| Self(value)).map_err(|rejection| {
+            let PathRejection::FailedToDeserializePathParams(failed) = rejection else {
+                return Refused::malformed("the path cannot be read").field("path");
+            };
+            match failed.kind() {
+                ErrorKind::InvalidUtf8InPathParam { key } => {
+                    Refused::malformed(format!("{key} is not UTF-8")).field(key)
+                }
+                _ => Refused::malformed("the path cannot be read").field("path"),
             }
-            Refused::malformed("the body ended early or could not be read").field("body")
         })
+    }
 }
 
 /// JSON, with unknown and duplicate keys refused by the types.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
+    // A list would be read as the fields in their order: a second spelling, which nothing documents.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        let detail = "the body must be a JSON object";
+        return Err(Refused::invalid("body-field", "body", detail));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

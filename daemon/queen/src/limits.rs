@@ -11,10 +11,14 @@ use crate::config::Rate;
 
 /// Largest JSON body.
 pub const JSON_BYTES_MAX: usize = 128 << 10;
-/// Time in which a request must be answered, body included; a long-poll is shorter.
-pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
-/// Time in which a request's head must be there.
-pub const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
+/// Time in which a request must be answered once its body is there; a long-poll is shorter.
+pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+/// Shortest time that may be given for a request's head or body.
+pub const RECEIVE_TIME_MIN: Duration = Duration::from_secs(1);
+/// Longest time that may be given for a request's head or body.
+pub const RECEIVE_TIME_MAX: Duration = Duration::from_secs(600);
+/// Pieces of uploads that are received at once: at most 512 MiB of memory.
+pub const PIECES_MAX: usize = 64;
 /// Time in which a client must finish its TLS handshake.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Keys with a bucket; when all are in use, new keys share one.
@@ -54,7 +58,7 @@ pub const SECONDS_A_DAY: u64 = 86_400;
 /// How long a join code counts.
 pub const JOIN_CODE_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
-const _: () = assert!(POLL_SECONDS_MAX < REQUEST_TIME_MAX.as_secs());
+const _: () = assert!(POLL_SECONDS_MAX < ANSWER_TIME_MAX.as_secs());
 const _: () = assert!(PAGE_ROWS_MAX <= swarm_ledger::limits::PAGE_ROWS_MAX);
 const _: () = assert!(LEASE_TIME_MAX.as_secs() <= swarm_ledger::limits::LEASE_SECONDS_MAX);
 

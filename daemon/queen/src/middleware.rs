@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use swarm_orb::policy;
 
 use crate::auth::{claims_signature, limit_address};
-use crate::limits::REQUEST_TIME_MAX;
+use crate::limits::ANSWER_TIME_MAX;
 use crate::problem::Refused;
 use crate::state::App;
 
@@ -70,9 +70,10 @@ async fn guarded(app: &App, request: Request, next: Next) -> Result<Response, Re
         app.metrics.limited.add(1);
         Refused::unavailable("busy", "as many requests are being served as may be")
     })?;
-    let served = tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await;
+    let time = app.config.limits.body_time.0 + ANSWER_TIME_MAX;
+    let served = tokio::time::timeout(time, next.run(request)).await;
     served.map_err(|_| {
-        let seconds = REQUEST_TIME_MAX.as_secs();
+        let seconds = time.as_secs();
         let detail = format!("the request was not complete and answered within {seconds} s");
         Refused::new(
             StatusCode::REQUEST_TIMEOUT,

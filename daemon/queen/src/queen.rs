@@ -28,7 +28,7 @@ use crate::catalogue::{Catalogue, CatalogueError};
 use crate::clock::Clock;
 use crate::config::{ChainConfig, ConfigError, QueenConfig};
 use crate::feed::Feed;
-use crate::limits::{Buckets, HANDSHAKE_TIME_MAX, HEAD_TIME_MAX};
+use crate::limits::{Buckets, HANDSHAKE_TIME_MAX, PIECES_MAX};
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::orb::{self, Orb};
@@ -307,6 +307,7 @@ pub(crate) async fn assemble(
         signers: Buckets::new(config.limits.per_signer),
         addresses: Buckets::new(config.limits.per_address),
         addresses_signed: Buckets::new(config.limits.per_address_signed),
+        pieces: Semaphore::new(PIECES_MAX),
         in_flight: Arc::new(Semaphore::new(config.limits.in_flight_max)),
         streams: Arc::new(Semaphore::new(config.limits.streams_max)),
         inputs: RwLock::new(()),
@@ -334,6 +335,7 @@ fn private_dir(path: &Path) -> Result<(), StartError> {
 }
 
 async fn listen(app: App, listener: TcpListener, tls: Option<Tls>, handle: Handle<SocketAddr>) {
+    let head_time = app.config.limits.head_time.0;
     let service = api::router(app).into_make_service_with_connect_info::<SocketAddr>();
     let server = match axum_server::from_tcp(listener) {
         Ok(server) => server,
@@ -348,12 +350,12 @@ async fn listen(app: App, listener: TcpListener, tls: Option<Tls>, handle: Handl
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME_MAX);
+        .header_read_timeout(head_time);
     server
         .http_builder()
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD_TIME_MAX);
+        .keep_alive_interval(head_time);
     let served = match tls {
         None => server.serve(service).await,
         Some(tls) => {

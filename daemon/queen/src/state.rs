@@ -73,6 +73,8 @@ pub struct AppState {
     pub addresses_signed: Buckets<IpAddr>,
     /// Requests in flight.
     pub in_flight: Arc<Semaphore>,
+    /// Pieces of uploads that are being received.
+    pub pieces: Semaphore,
     /// Event streams.
     pub streams: Arc<Semaphore>,
     /// Read while an input is checked and its job made durable; written while blobs are destroyed.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use swarm_bee::{Bee, BeeConfig};
 use swarm_chain::Wallet;
 use swarm_host::keys::KeySource;
-use swarm_host::{logging, notify};
+use swarm_host::{logging, memory, notify};
 use swarm_queen::settlement::SettlementKeys;
 use swarm_queen::{Queen, QueenConfig, QueenKeys};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +52,7 @@ pub async fn queen(config: &Path, check: bool) -> Result<()> {
         queen: config,
     } = read(config)?;
     config.check().map_err(|e| wrong(&e))?;
+    memory::protect().context("protect the memory")?;
     let keys = QueenKeys {
         queen: keys.queen.load().map_err(|e| wrong(&e))?,
         settlement: Some(SettlementKeys {
@@ -99,6 +100,7 @@ pub async fn bee(config: &Path, check: bool) -> Result<()> {
         println!("{}: good", config.display());
         return Ok(());
     }
+    memory::protect().context("protect the memory")?;
     logging::init().context("set up the log")?;
     let stop = CancellationToken::new();
     let signal = stop.clone();

@@ -9,6 +9,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("swarm-types", &[]),
     ("swarm-kernels", &[]),
     ("swarm-imaging", &[]),
+    // Samples and damage for tests and fuzzers; nothing that ships uses it.
+    (
+        "swarm-hostile",
+        &[
+            "swarm-types",
+            "swarm-store",
+            "swarm-imaging",
+            "swarm-inference",
+        ],
+    ),
     ("swarm-host", &[]),
     ("swarm-contracts", &["swarm-types"]),
     ("swarm-ledger", &["swarm-faults", "swarm-types"]),

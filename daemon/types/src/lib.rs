@@ -20,6 +20,7 @@ pub mod power;
 pub mod problem;
 pub mod receipt;
 pub mod request;
+pub mod schema;
 pub mod signature;
 pub mod tree;
 

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 use crate::api::{BoundName, EpochStatus};
 use crate::payout::{Pools, Rates};
-use crate::{EpochId, MicroUsdc, dec};
+use crate::{EpochId, MicroUsdc, dec, schema};
 
 /// Version of these formats.
 pub const INDEX_VERSION: u32 = 1;
@@ -45,17 +45,17 @@ pub struct Index {
     pub site: Site,
     /// EIP-155 chain id.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub chain_id: u64,
     /// The escrow.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub escrow: Address,
     /// The USDC contract.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub token: Address,
     /// First block that was read: the escrow's deployment, or before it.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub deployed_block: u64,
     /// The newest block that was read: everything here is as of it.
     pub block: IndexBlock,
@@ -86,14 +86,14 @@ pub struct Site {
 pub struct IndexBlock {
     /// Height.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub number: u64,
     /// Hash.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub hash: B256,
     /// Unix seconds of the chain.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub time: u64,
 }
 
@@ -101,70 +101,67 @@ pub struct IndexBlock {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IndexContract {
     /// Schedules changes of roles.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub owner: Address,
     /// Voids, pauses, resumes.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub guardian: Address,
     /// Sign seals.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Address>)]
     pub settlers: Vec<Address>,
     /// How many of them a seal needs.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub threshold: u64,
     /// Changes of roles on their way.
     pub pending: Vec<PendingChange>,
     /// Challenge window.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub window: u64,
     /// Delay of withdrawals, lowered caps and removed signers.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub exit_delay: u64,
     /// Delay of changes of roles.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub role_delay: u64,
     /// Without a final epoch for this long, clients leave at once.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub settlement_timeout: u64,
     /// A seal is taken until it is this old.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub max_seal_age: u64,
     /// The longest pause.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub max_pause: u64,
     /// Most charges and credits together in one epoch.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub max_entries: u64,
     /// Cap per epoch of a client that set none.
-    #[schema(value_type = String)]
     pub default_cap: MicroUsdc,
     /// Number of the last settled epoch, void or not; 0 before the first.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub last_epoch: u64,
     /// A void epoch stopped settlement; the guardian has to resume it.
     pub stopped: bool,
     /// Until when deposits and settlement are paused; null when they are not.
     #[serde(with = "dec::option", default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Decimal>)]
     pub paused_until: Option<u64>,
     /// From when clients may leave at once, unless an epoch becomes final before.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub escape_at: u64,
     /// What the escrow owes to all clients and payees.
-    #[schema(value_type = String)]
     pub liabilities: MicroUsdc,
     /// USDC that the escrow holds.
-    #[schema(value_type = String)]
     pub token_balance: MicroUsdc,
 }
 
@@ -186,22 +183,22 @@ pub struct PendingChange {
     /// Which role.
     pub role: Role,
     /// The new owner or guardian.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub account: Option<Address>,
     /// The new settlers.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<schema::Address>>)]
     pub settlers: Option<Vec<Address>>,
     /// How many of the new settlers a seal will need.
     #[serde(with = "dec::option", default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Decimal>)]
     pub threshold: Option<u64>,
     /// Unix seconds from which the owner may apply it.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub applies_at: u64,
     /// Unix seconds from which it can no longer be applied.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub lapses_at: u64,
 }
 
@@ -226,10 +223,9 @@ pub enum BundleState {
 pub struct IndexEpoch {
     /// Number.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub epoch: u64,
     /// `epoch-002`.
-    #[schema(value_type = String)]
     pub epoch_id: EpochId,
     /// `included`, `finalized` or `void`, as of the index's block.
     pub status: EpochStatus,
@@ -237,47 +233,46 @@ pub struct IndexEpoch {
     pub void: Option<IndexVoid>,
     /// Unix seconds of the seal.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub sealed_at: u64,
     /// Unix seconds of the block that settled it.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub settled_at: u64,
     /// Unix seconds at which its window closes.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub final_at: u64,
     /// The settlement's transaction.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub transaction: B256,
     /// Its block.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub block: u64,
     /// Root of the receipts' tree.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub receipts_root: B256,
     /// Struct hash of its seal.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub seal_hash: B256,
     /// Struct hash of the seal before; 0 for the first.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub previous: B256,
     /// SHA-256 of SUMMARY.json, as the chain has it.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub bundle: B256,
     /// Number of receipts.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub receipts: u64,
     /// Σ charges = Σ payouts.
-    #[schema(value_type = String)]
     pub charged: MicroUsdc,
     /// Hash of the charge vector, computed from what the chain emitted.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub charges: B256,
     /// Hash of the payout vector, likewise.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub payouts: B256,
     /// Clients that were charged.
     pub clients: u32,
@@ -298,14 +293,14 @@ pub struct IndexVoid {
     pub reason: String,
     /// Unix seconds of the block.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub at: u64,
     /// The block.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub block: u64,
     /// The transaction.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub transaction: B256,
 }
 
@@ -316,7 +311,7 @@ pub struct IndexSummary {
     pub cid: Option<String>,
     /// Bytes of all its files.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub bytes: u64,
     /// Files with receipts, of 10 000 receipts each.
     pub pages: u32,
@@ -327,7 +322,7 @@ pub struct IndexSummary {
     /// The revenue, divided.
     pub pools: Pools,
     /// Settlers whose signature over the settled seal is in SIGNATURE.txt.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Address>)]
     pub signers: Vec<Address>,
 }
 
@@ -337,7 +332,6 @@ pub struct EpochFile {
     /// Version of this format.
     pub version: u32,
     /// The epoch.
-    #[schema(value_type = String)]
     pub epoch_id: EpochId,
     /// What each client was charged.
     pub charges: Vec<Amount>,
@@ -349,10 +343,9 @@ pub struct EpochFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Amount {
     /// Whose.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub account: Address,
     /// How much.
-    #[schema(value_type = String)]
     pub amount: MicroUsdc,
 }
 
@@ -362,7 +355,7 @@ pub struct AccountFile {
     /// Version of this format.
     pub version: u32,
     /// The address.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub account: Address,
     /// What happened to it in the escrow, in the order of the chain.
     pub lines: Vec<AccountLine>,
@@ -399,29 +392,27 @@ pub enum LineKind {
 pub struct AccountLine {
     /// Unix seconds of the block.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub at: u64,
     /// The block.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub block: u64,
     /// The transaction.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub transaction: B256,
     /// What happened.
     pub kind: LineKind,
     /// How much; null for signers.
-    #[schema(value_type = Option<String>)]
     pub amount: Option<MicroUsdc>,
     /// The other side.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub other: Option<Address>,
     /// Unix seconds from which it counts, where that is later.
     #[serde(with = "dec::option", default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Decimal>)]
     pub effective_at: Option<u64>,
     /// The epoch of a charge or credit.
-    #[schema(value_type = Option<String>)]
     pub epoch: Option<EpochId>,
     /// Where that epoch stands; a void one undoes its charges and credits.
     pub status: Option<EpochStatus>,
@@ -431,28 +422,24 @@ pub struct AccountLine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountWork {
     /// The epoch.
-    #[schema(value_type = String)]
     pub epoch: EpochId,
     /// Where it stands.
     pub status: EpochStatus,
     /// Where the worker's earnings went.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub payee: Address,
     /// How many receipts it has.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub receipts: u64,
     /// Σ fee of them.
-    #[schema(value_type = String)]
     pub fees: MicroUsdc,
     /// Whole seconds it was ready.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub ready_seconds: u64,
     /// Its share of the work pool.
-    #[schema(value_type = String)]
     pub work: MicroUsdc,
     /// Its share of the readiness pool.
-    #[schema(value_type = String)]
     pub readiness: MicroUsdc,
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::digest::sha256_parts;
 use crate::eip712::{Domain, JobOrder};
 use crate::signature::{Signature65, SignatureError};
-use crate::{MicroUsdc, dec};
+use crate::{MicroUsdc, dec, schema};
 
 /// An order for one job, as signed by the client (EIP-712 `JobOrder`). Field names in JSON are those
 /// of the typed data, so that any wallet's message object can be sent as it is.
@@ -18,24 +18,23 @@ use crate::{MicroUsdc, dec};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Order {
     /// Who pays.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub client: Address,
     /// Unix seconds by which the job must be completed.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub deadline: u64,
     /// SHA-256(salt ‖ input digest).
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub input: B256,
     /// The most the client pays for the job, µUSDC.
-    #[schema(value_type = String)]
     pub max_fee: MicroUsdc,
     /// Digest of the model package.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub model: B256,
     /// Unique for this client.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub nonce: u64,
 }
 
@@ -46,7 +45,6 @@ pub struct SignedOrder {
     /// What is ordered.
     pub order: Order,
     /// By the client or one of its order signers.
-    #[schema(value_type = String)]
     pub signature: Signature65,
 }
 

@@ -51,16 +51,12 @@ pub struct RatesError {
 #[serde(deny_unknown_fields)]
 pub struct Pools {
     /// To the protocol's payee.
-    #[schema(value_type = String)]
     pub protocol: MicroUsdc,
     /// To the operator's payee.
-    #[schema(value_type = String)]
     pub operator: MicroUsdc,
     /// Shared by the fees of each worker's receipts.
-    #[schema(value_type = String)]
     pub work: MicroUsdc,
     /// Shared by ready seconds.
-    #[schema(value_type = String)]
     pub readiness: MicroUsdc,
 }
 

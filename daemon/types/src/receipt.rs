@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::digest::sha256_parts;
 use crate::eip712::{self, Domain};
 use crate::signature::{Signature65, SignatureError};
-use crate::{JobId, MicroUsdc, dec};
+use crate::{JobId, MicroUsdc, dec, schema};
 
 /// `energyMillijoules` when nothing measured it: unknown is never 0.
 pub const ENERGY_UNKNOWN: u64 = u64::MAX;
@@ -21,44 +21,44 @@ pub const ENERGY_UNKNOWN: u64 = u64::MAX;
 pub struct Execution {
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub completed_at: u64,
     /// SHA-256 of the GPU UUID, or of `cpu:<model name>`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub device: B256,
     /// Energy of the device during the job; 2⁶⁴ − 1 when it was not measured.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub energy_millijoules: u64,
     /// SHA-256 of the engine's descriptive string.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub engine: B256,
     /// The order's salted input digest.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub input: B256,
     /// Epoch in which the job was submitted.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub job_epoch: u64,
     /// The job's number in that epoch.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub job_seq: u64,
     /// Digest of the model package that ran.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub model: B256,
     /// The order's commitment.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub order: B256,
     /// SHA-256 of the canonical JSON of the power record.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub power: B256,
     /// SHA-256(salt ‖ SHA-256(result manifest)).
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub result: B256,
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub started_at: u64,
 }
 
@@ -106,54 +106,52 @@ impl Execution {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Receipt {
     /// Who pays.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub client: Address,
     /// Running total of this client's fees in this epoch, this receipt included.
-    #[schema(value_type = String)]
     pub client_total: MicroUsdc,
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub completed_at: u64,
     /// Millijoules; 2⁶⁴ − 1 when not measured.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub energy_millijoules: u64,
     /// EIP-712 digest of the execution: binds chain and escrow.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub execution: B256,
     /// What the client pays, at most the order's `maxFee`.
-    #[schema(value_type = String)]
     pub fee: MicroUsdc,
     /// Salted input digest.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub input: B256,
     /// Epoch in which the job was submitted.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub job_epoch: u64,
     /// The job's number in that epoch.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub job_seq: u64,
     /// Digest of the model package.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub model: B256,
     /// The order's commitment.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub order: B256,
     /// SHA-256 of the power record.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub power: B256,
     /// Salted result digest.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub result: B256,
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub started_at: u64,
     /// The bee's key that signed the execution.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub worker: Address,
 }
 

@@ -10,6 +10,7 @@ use alloy_primitives::B256;
 use rs_merkle::{Hasher, MerkleTree};
 
 use crate::digest::{sha256, sha256_parts};
+use crate::schema;
 
 /// `rs_merkle`'s hasher with the node prefix; leaves come in hashed ([`crate::receipt::Receipt::leaf`]).
 #[derive(Clone)]
@@ -111,10 +112,10 @@ pub struct Subtree {
     pub level: u32,
     /// Which one at that height, from 0: it covers leaves index·2^level to (index+1)·2^level.
     #[serde(with = "crate::dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub index: u64,
     /// Its root.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub hash: B256,
 }
 

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -14,11 +14,11 @@ use swarm_types::{Address, B256, JobId};
 use tokio_util::io::ReaderStream;
 use utoipa::IntoParams;
 
-use super::docs::{Problems, SignedHeaders};
+use super::docs::{BodyProblems, Octets, Problems, Refusal, SignedHeaders, SignedProblems};
 use super::jobs::acts_for;
-use crate::auth::Signed;
+use crate::auth::{Signed, claimed_address};
 use crate::convert;
-use crate::extract::{QueryOf, parse, parse_sha256};
+use crate::extract::{PathOf, QueryOf, one_header, parse, parse_sha256};
 use crate::problem::{Answer, Refused};
 use crate::state::{App, AppState};
 
@@ -46,10 +46,10 @@ pub struct BeginQuery {
     params(("sha256" = String, Path, description = "64 lower-case hex digits", pattern = "^[0-9a-f]{64}$"),
         BeginQuery, SignedHeaders),
     request_body = BlobUpload,
-    responses((status = 200, body = BlobStatus), Problems))]
+    responses((status = 200, body = BlobStatus), Problems, SignedProblems, BodyProblems, Refusal<403>, Refusal<410>))]
 pub async fn begin(
     State(app): State<App>,
-    Path(sha256): Path<String>,
+    PathOf(sha256): PathOf<String>,
     QueryOf(query): QueryOf<BeginQuery>,
     signed: Signed,
 ) -> Answer<Json<BlobStatus>> {
@@ -151,23 +151,28 @@ async fn settle(app: &AppState, sha256: B256, status: &BlobStatus) -> Answer<()>
 #[utoipa::path(patch, path = "/api/v1/blobs/{sha256}", tag = "blobs",
     params(("sha256" = String, Path, description = "64 lower-case hex digits", pattern = "^[0-9a-f]{64}$"),
         ("upload-offset" = String, Header, description = "Where the piece begins"), SignedHeaders),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 200, body = BlobStatus), Problems))]
+    request_body(content = Octets, content_type = "application/octet-stream"),
+    responses((status = 200, body = BlobStatus), Problems, SignedProblems, BodyProblems, Refusal<404>, Refusal<410>))]
 pub async fn append(
     State(app): State<App>,
-    Path(sha256): Path<String>,
-    headers: HeaderMap,
-    signed: Signed,
+    PathOf(sha256): PathOf<String>,
+    request: Request,
 ) -> Answer<Json<BlobStatus>> {
     let sha256 = parse_sha256(&sha256)?;
-    let offset = headers
-        .get(HEADER_UPLOAD_OFFSET)
-        .and_then(|value| value.to_str().ok());
+    // Before the body is read, so that nobody makes her hold pieces of uploads that are not there. Whether the
+    // claim is true shows after it.
+    let claimed = claimed_address(request.headers())?;
+    let offset = one_header(request.headers(), HEADER_UPLOAD_OFFSET)?;
     let offset = offset.and_then(swarm_types::dec::parse).ok_or_else(|| {
         let detail = format!("{HEADER_UPLOAD_OFFSET} must say where the piece begins, in decimal");
         Refused::malformed(detail).field(HEADER_UPLOAD_OFFSET)
     })?;
-    own_upload(&app, sha256, signed.signer).await?;
+    own_upload(&app, sha256, claimed).await?;
+    let _room = app
+        .pieces
+        .try_acquire()
+        .map_err(|_| Refused::unavailable("busy", "as many pieces are being received as may be"))?;
+    let signed = Signed::from_request(request, &app).await?;
     let length = signed.body.len() as u64;
     let status = app.store.append(sha256, offset, signed.body).await?;
     swarm_faults::point("queen.upload.piece_written");
@@ -188,10 +193,10 @@ async fn own_upload(app: &AppState, sha256: B256, signer: Address) -> Answer<Blo
 #[utoipa::path(get, path = "/api/v1/blobs/{sha256}/status", tag = "blobs",
     params(("sha256" = String, Path, description = "64 lower-case hex digits", pattern = "^[0-9a-f]{64}$"),
         SignedHeaders),
-    responses((status = 200, body = BlobStatus), Problems))]
+    responses((status = 200, body = BlobStatus), Problems, SignedProblems, Refusal<404>))]
 pub async fn status(
     State(app): State<App>,
-    Path(sha256): Path<String>,
+    PathOf(sha256): PathOf<String>,
     signed: Signed,
 ) -> Answer<Json<BlobStatus>> {
     let sha256 = parse_sha256(&sha256)?;
@@ -207,12 +212,12 @@ pub async fn status(
     params(("sha256" = String, Path, description = "64 lower-case hex digits", pattern = "^[0-9a-f]{64}$"),
         ("range" = Option<String>, Header, description = "Such as bytes=0-1023"), SignedHeaders),
     responses(
-        (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 206, description = "The range that was asked for", body = Vec<u8>, content_type = "application/octet-stream"),
-        Problems))]
+        (status = 200, body = Octets, content_type = "application/octet-stream"),
+        (status = 206, description = "The range that was asked for", body = Octets, content_type = "application/octet-stream"),
+        Problems, SignedProblems, Refusal<403>, Refusal<404>, Refusal<416>))]
 pub async fn download(
     State(app): State<App>,
-    Path(sha256): Path<String>,
+    PathOf(sha256): PathOf<String>,
     headers: HeaderMap,
     signed: Signed,
 ) -> Answer<Response> {
@@ -229,10 +234,9 @@ pub async fn download(
         return Err(Refused::forbidden("not-reader", detail));
     }
     let size = record.blob.size;
-    let range = headers
-        .get(header::RANGE)
-        .map(|value| byte_range(value.to_str().ok(), size));
-    let range = range.transpose()?;
+    let range = one_header(&headers, header::RANGE.as_str())?;
+    let range = range.map(|text| byte_range(text, size)).transpose()?;
+    let range = range.flatten();
     let reader = app.store.read(sha256, range.clone()).await?;
     let (start, end) = (reader.range.start, reader.range.end);
     app.metrics.bytes_out.add(end - start);
@@ -297,17 +301,23 @@ async fn has_result(app: &AppState, client: Address, sha256: B256) -> Answer<boo
     Ok(false)
 }
 
-/// One range of RFC 9110: `bytes=a-b`, `bytes=a-`, `bytes=-n`, as half-open bytes.
-fn byte_range(text: Option<&str>, size: u64) -> Answer<std::ops::Range<u64>> {
+/// One range of RFC 9110: `bytes=a-b`, `bytes=a-`, `bytes=-n`, as half-open bytes. `None` for a unit that is
+/// not bytes, which that document has a server ignore.
+fn byte_range(text: &str, size: u64) -> Answer<Option<std::ops::Range<u64>>> {
     let malformed = || {
         let detail = "range must be one range of bytes, such as bytes=0-1023";
         Refused::malformed(detail).field("range")
     };
-    let text = text
-        .and_then(|text| text.strip_prefix("bytes="))
-        .ok_or_else(malformed)?;
+    let (unit, text) = text.split_once('=').ok_or_else(malformed)?;
+    if !unit.eq_ignore_ascii_case("bytes") {
+        return Ok(None);
+    }
     let (first, last) = text.split_once('-').ok_or_else(malformed)?;
-    let number = |text: &str| text.parse::<u64>().map_err(|_| malformed());
+    let number = |text: &str| {
+        let digits = text.bytes().all(|b| b.is_ascii_digit());
+        let number = digits.then(|| text.parse::<u64>().ok()).flatten();
+        number.ok_or_else(malformed)
+    };
     let range = match (first, last) {
         ("", last) => size.saturating_sub(number(last)?)..size,
         (first, "") => number(first)?..size,
@@ -317,7 +327,7 @@ fn byte_range(text: Option<&str>, size: u64) -> Answer<std::ops::Range<u64>> {
         let (start, end) = (range.start, range.end);
         return Err(swarm_store::StoreError::Range { start, end, size }.into());
     }
-    Ok(range)
+    Ok(Some(range))
 }
 
 #[cfg(test)]
@@ -326,16 +336,25 @@ mod tests {
 
     #[test]
     fn ranges_are_read_as_http_means_them() {
-        let read = |text| byte_range(Some(text), 100).map_err(|refused| refused.problem.status);
-        assert_eq!(read("bytes=0-9"), Ok(0..10));
-        assert_eq!(read("bytes=90-"), Ok(90..100));
-        assert_eq!(read("bytes=-10"), Ok(90..100));
-        assert_eq!(read("bytes=-200"), Ok(0..100));
-        assert_eq!(read("bytes=50-1000"), Ok(50..100));
+        let read = |text| byte_range(text, 100).map_err(|refused| refused.problem.status);
+        assert_eq!(read("bytes=0-9"), Ok(Some(0..10)));
+        assert_eq!(read("bytes=90-"), Ok(Some(90..100)));
+        assert_eq!(read("bytes=-10"), Ok(Some(90..100)));
+        assert_eq!(read("Bytes=-200"), Ok(Some(0..100)));
+        assert_eq!(read("bytes=50-1000"), Ok(Some(50..100)));
+        assert_eq!(read("slices=1-2"), Ok(None));
         assert_eq!(read("bytes=100-"), Err(416));
         assert_eq!(read("bytes=9-5"), Err(416));
         assert_eq!(read("bytes=-0"), Err(416));
-        for bad in ["0-9", "bytes=a-b", "bytes=0-9,20-29", "bytes=", "bytes=5"] {
+        for bad in [
+            "0-9",
+            "bytes=a-b",
+            "bytes=+1-2",
+            "bytes=0-9,20-29",
+            "bytes=",
+            "bytes=5",
+            "bytes=0-18446744073709551616",
+        ] {
             assert_eq!(read(bad), Err(400), "{bad}");
         }
     }

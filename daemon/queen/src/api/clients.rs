@@ -1,17 +1,17 @@
 //! Clients: account, balance, history, where a deposit stands.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 use swarm_ledger::records::{ClientAccount, HistoryKind, TransferState};
 use swarm_types::api::{Balance, BoundName, Client, HistoryLine, Page, TopUp, TopUpStatus};
 use swarm_types::{Address, MicroUsdc};
 use utoipa::IntoParams;
 
-use super::docs::Problems;
+use super::docs::{BodyProblems, Problems, Refusal};
 use super::jobs::page_rows;
 use crate::convert;
-use crate::extract::{JsonBody, QueryOf, parse};
+use crate::extract::{JsonBody, PathOf, QueryOf, parse};
 use crate::limits::PAGE_ROWS_MAX;
 use crate::problem::{Answer, Refused};
 use crate::state::{App, AppState};
@@ -30,9 +30,9 @@ async fn find(app: &AppState, id: &str) -> Answer<ClientAccount> {
 
 /// A client's account.
 #[utoipa::path(get, path = "/api/v1/clients/{id}", tag = "clients",
-    params(("id" = String, Path, description = "An address, or a name that the chain resolves")),
-    responses((status = 200, body = Client), Problems))]
-pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Client>> {
+    params(("id" = String, Path, description = "An address, or a name that the chain resolves", min_length = 1, max_length = 255)),
+    responses((status = 200, body = Client), Problems, Refusal<400>, Refusal<404>))]
+pub async fn get(State(app): State<App>, PathOf(id): PathOf<String>) -> Answer<Json<Client>> {
     let account = find(&app, &id).await?;
     let name = app.ledger.name_of(account.client).await?;
     Ok(Json(Client {
@@ -49,9 +49,9 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<
 
 /// What a client has and may spend.
 #[utoipa::path(get, path = "/api/v1/clients/{id}/balance", tag = "clients",
-    params(("id" = String, Path, description = "An address, or a name that the chain resolves")),
-    responses((status = 200, body = Balance), Problems))]
-pub async fn balance(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Balance>> {
+    params(("id" = String, Path, description = "An address, or a name that the chain resolves", min_length = 1, max_length = 255)),
+    responses((status = 200, body = Balance), Problems, Refusal<400>, Refusal<404>))]
+pub async fn balance(State(app): State<App>, PathOf(id): PathOf<String>) -> Answer<Json<Balance>> {
     Ok(Json(convert::balance(&find(&app, &id).await?)))
 }
 
@@ -70,11 +70,11 @@ pub struct HistoryQuery {
 /// What moved a client's money, newest first. A page may be shorter than its limit and still have a
 /// next.
 #[utoipa::path(get, path = "/api/v1/clients/{id}/history", tag = "clients",
-    params(("id" = String, Path, description = "An address, or a name that the chain resolves"), HistoryQuery),
-    responses((status = 200, body = Page<HistoryLine>), Problems))]
+    params(("id" = String, Path, description = "An address, or a name that the chain resolves", min_length = 1, max_length = 255), HistoryQuery),
+    responses((status = 200, body = Page<HistoryLine>), Problems, Refusal<400>, Refusal<404>))]
 pub async fn history(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     QueryOf(query): QueryOf<HistoryQuery>,
 ) -> Answer<Json<Page<HistoryLine>>> {
     let limit = page_rows(query.limit.as_deref())?;
@@ -96,11 +96,11 @@ pub async fn history(
 
 /// Says where a deposit stands. It credits nothing: only the chain does.
 #[utoipa::path(post, path = "/api/v1/clients/{id}/topup", tag = "clients", request_body = TopUp,
-    params(("id" = String, Path, description = "An address, or a name that the chain resolves")),
-    responses((status = 200, body = TopUpStatus), Problems))]
+    params(("id" = String, Path, description = "An address, or a name that the chain resolves", min_length = 1, max_length = 255)),
+    responses((status = 200, body = TopUpStatus), Problems, BodyProblems, Refusal<404>))]
 pub async fn top_up(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     JsonBody(TopUp { transaction }): JsonBody<TopUp>,
 ) -> Answer<Json<TopUpStatus>> {
     let client: Address = app.names.address(&id).await?;

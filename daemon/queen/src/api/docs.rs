@@ -1,11 +1,16 @@
 //! The OpenAPI document, and what all operations share in it.
 
+use std::collections::BTreeMap;
+
 use axum::Extension;
 use axum::body::Bytes;
 use axum::http::header;
 use axum::response::IntoResponse;
 use swarm_types::problem::Problem;
-use utoipa::{IntoParams, IntoResponses};
+use swarm_types::schema;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::{Content, Ref, RefOr, Response};
+use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 
 /// The document as it is served.
 #[derive(Clone)]
@@ -14,9 +19,85 @@ pub struct Document(Bytes);
 impl Document {
     /// Made once, at start.
     pub fn new(document: &utoipa::openapi::OpenApi) -> Self {
-        let json = document.to_json().expect("the document is plain data");
-        // A path that takes several segments is axum's own notation; OpenAPI knows `{file}` only.
-        Self(Bytes::from(json.replace("{*", "{")))
+        Self(Bytes::from(text(document)))
+    }
+}
+
+/// The document's JSON.
+pub fn text(document: &utoipa::openapi::OpenApi) -> String {
+    let mut document = document.clone();
+    let items = document.paths.paths.values_mut();
+    let operations = items.flat_map(|item| {
+        [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.patch,
+        ]
+        .into_iter()
+        .flatten()
+    });
+    for operation in operations {
+        for response in operation.responses.responses.values_mut() {
+            // OpenAPI asks for a description of each; what the operation says of itself is that of its answer.
+            if let RefOr::T(response) = response
+                && response.description.is_empty()
+            {
+                response.description = operation.summary.clone().unwrap_or_default();
+            }
+        }
+    }
+    let json = document.to_json().expect("the document is plain data");
+    // A path that takes several segments is axum's own notation; OpenAPI knows `{file}` only.
+    json.replace("{*", "{")
+}
+
+/// Bytes as they are.
+pub struct Octets;
+
+impl PartialSchema for Octets {
+    fn schema() -> RefOr<Schema> {
+        let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        let bytes = ObjectBuilder::new().schema_type(Type::String);
+        bytes.format(Some(binary)).into()
+    }
+}
+
+impl ToSchema for Octets {}
+
+/// A problem document with this status.
+pub struct Refusal<const STATUS: u16>;
+
+impl<const STATUS: u16> IntoResponses for Refusal<STATUS> {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = RefOr::Ref(Ref::from_schema_name(Problem::name()));
+        let mut response = Response::new(meaning(STATUS));
+        let content = Content::new(Some(problem));
+        response
+            .content
+            .insert("application/problem+json".into(), content.into());
+        BTreeMap::from([(STATUS.to_string(), response.into())])
+    }
+}
+
+/// What a status says of a request, whatever the operation.
+fn meaning(status: u16) -> &'static str {
+    match status {
+        400 => "The request is malformed; `field` says where",
+        401 => "The request's signature does not count; `field` says which header is at fault",
+        403 => "Who signed may not do this",
+        404 => "Not found",
+        408 => "The request was not complete in time",
+        409 => "The request contradicts what is there",
+        410 => "It was deleted",
+        413 => "The body, or the blob it announces, is too large",
+        415 => "The body is compressed; send it as it is",
+        416 => "The range is not within the blob",
+        422 => "The request asks for what cannot be; `field` says where",
+        429 => "Too many requests; `retry-after` says when to come back",
+        500 => "The queen failed; her log says why",
+        503 => "The queen cannot now; `retry-after` says when to come back",
+        _ => unreachable!("a status that no operation answers"),
     }
 }
 
@@ -28,16 +109,28 @@ impl Document {
 }
 
 /// What any operation may answer instead.
-#[derive(IntoResponses)]
-#[allow(dead_code, reason = "only its documentation is used")]
-pub enum Problems {
-    /// The request is at fault; `field` says where.
-    #[response(status = "4XX", content_type = "application/problem+json")]
-    Client(#[to_schema] Problem),
-    /// The queen cannot now; repeat the request later.
-    #[response(status = "5XX", content_type = "application/problem+json")]
-    Server(#[to_schema] Problem),
+pub struct Problems;
+
+/// What an operation may answer instead that reads a JSON body.
+pub struct BodyProblems;
+
+/// What an operation may answer instead that must be signed.
+pub struct SignedProblems;
+
+macro_rules! together {
+    ($name:ty, $($status:literal)*) => {
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                let mut all = BTreeMap::new();
+                $(all.append(&mut Refusal::<$status>::responses());)*
+                all
+            }
+        }
+    };
 }
+together!(Problems, 408 429 500 503);
+together!(BodyProblems, 400 413 415 422);
+together!(SignedProblems, 400 401 409 413 415);
 
 /// EIP-191 by the caller over method, path with query, SHA-256 of the body, timestamp and nonce, one a
 /// line.
@@ -46,16 +139,16 @@ pub enum Problems {
 #[allow(dead_code, reason = "only its documentation is used")]
 pub struct SignedHeaders {
     /// The signer's address.
-    #[param(rename = "swarm-address", pattern = "^0x[0-9a-fA-F]{40}$")]
+    #[param(rename = "swarm-address", value_type = schema::Address)]
     address: String,
     /// Unix seconds of signing, at most 300 off.
-    #[param(rename = "swarm-timestamp", pattern = "^(0|[1-9][0-9]{0,19})$")]
+    #[param(rename = "swarm-timestamp", value_type = schema::Decimal)]
     timestamp: String,
     /// A decimal integer below 2^64 that this signer did not use before.
-    #[param(rename = "swarm-nonce", pattern = "^(0|[1-9][0-9]{0,19})$")]
+    #[param(rename = "swarm-nonce", value_type = schema::Decimal)]
     nonce: String,
     /// 65 bytes in hex.
-    #[param(rename = "swarm-signature", pattern = "^0x[0-9a-fA-F]{128,130}$")]
+    #[param(rename = "swarm-signature", value_type = swarm_types::Signature65)]
     signature: String,
 }
 

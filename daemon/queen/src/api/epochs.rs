@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path as FilePath;
+use std::path::Path;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 use serde::Deserialize;
@@ -19,10 +19,10 @@ use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 use utoipa::IntoParams;
 
-use super::docs::Problems;
+use super::docs::{Problems, Refusal};
 use super::jobs::{page, page_rows};
 use crate::convert;
-use crate::extract::{QueryOf, parse};
+use crate::extract::{PathOf, QueryOf, parse};
 use crate::limits::BUNDLE_FILE_BYTES_MAX;
 use crate::problem::{Answer, Refused};
 use crate::state::{App, AppState};
@@ -59,7 +59,7 @@ async fn shown(app: &App, record: &EpochRecord) -> Epoch {
 
 /// Epochs, newest first; `after` is the last one that was seen.
 #[utoipa::path(get, path = "/api/v1/epochs", tag = "epochs", params(PageQuery), responses(
-    (status = 200, body = Page<Epoch>), Problems))]
+    (status = 200, body = Page<Epoch>), Problems, Refusal<400>))]
 pub async fn list(
     State(app): State<App>,
     QueryOf(query): QueryOf<PageQuery>,
@@ -79,7 +79,7 @@ pub async fn list(
 
 /// The open epoch.
 #[utoipa::path(get, path = "/api/v1/epochs/current", tag = "epochs", responses(
-    (status = 200, body = Epoch), Problems))]
+    (status = 200, body = Epoch), Problems, Refusal<404>))]
 pub async fn current(State(app): State<App>) -> Answer<Json<Epoch>> {
     // The newest epoch is the open one.
     let newest = app.ledger.epochs(None, 1).await?;
@@ -90,20 +90,20 @@ pub async fn current(State(app): State<App>) -> Answer<Json<Epoch>> {
 
 /// An epoch.
 #[utoipa::path(get, path = "/api/v1/epochs/{id}", tag = "epochs",
-    params(("id" = String, Path, description = "Such as epoch-002, or 2")),
-    responses((status = 200, body = Epoch), Problems))]
-pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Epoch>> {
+    params(("id" = String, Path, description = "Such as epoch-002, or 2", pattern = "^(epoch-[0-9]{3,19}|0|[1-9][0-9]{0,18})$")),
+    responses((status = 200, body = Epoch), Problems, Refusal<400>, Refusal<404>))]
+pub async fn get(State(app): State<App>, PathOf(id): PathOf<String>) -> Answer<Json<Epoch>> {
     let record = find(&app, &id).await?;
     Ok(Json(shown(&app, &record).await))
 }
 
 /// The jobs that an epoch settles, newest first.
 #[utoipa::path(get, path = "/api/v1/epochs/{id}/jobs", tag = "epochs",
-    params(("id" = String, Path, description = "Such as epoch-002, or 2"), PageQuery),
-    responses((status = 200, body = Page<Job>), Problems))]
+    params(("id" = String, Path, description = "Such as epoch-002, or 2", pattern = "^(epoch-[0-9]{3,19}|0|[1-9][0-9]{0,18})$"), PageQuery),
+    responses((status = 200, body = Page<Job>), Problems, Refusal<400>, Refusal<404>))]
 pub async fn jobs(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     QueryOf(query): QueryOf<PageQuery>,
 ) -> Answer<Json<Page<Job>>> {
     let filter = JobFilter {
@@ -121,11 +121,11 @@ pub async fn jobs(
 
 /// What a sealed epoch pays, and what each amount consists of.
 #[utoipa::path(get, path = "/api/v1/epochs/{id}/payouts", tag = "epochs",
-    params(("id" = String, Path, description = "Such as epoch-002, or 2")),
-    responses((status = 200, body = Vec<EpochPayout>), Problems))]
+    params(("id" = String, Path, description = "Such as epoch-002, or 2", pattern = "^(epoch-[0-9]{3,19}|0|[1-9][0-9]{0,18})$")),
+    responses((status = 200, body = Vec<EpochPayout>), Problems, Refusal<400>, Refusal<404>, Refusal<409>))]
 pub async fn payouts(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
 ) -> Answer<Json<Vec<EpochPayout>>> {
     let record = find(&app, &id).await?;
     let Some(paid) = app.ledger.epoch_payouts(record.id).await? else {
@@ -161,12 +161,13 @@ pub async fn payouts(
 /// A file of an epoch's bundle, byte for byte: SUMMARY.json, SIGNATURE.txt, agents.json, clients.json,
 /// payouts.json, jobs/00000.json and on.
 #[utoipa::path(get, path = "/api/v1/epochs/{id}/bundle/{*file}", tag = "epochs",
-    params(("id" = String, Path, description = "Such as epoch-002, or 2"),
+    params(("id" = String, Path, description = "Such as epoch-002, or 2", pattern = "^(epoch-[0-9]{3,19}|0|[1-9][0-9]{0,18})$"),
         ("file" = String, Path, description = "Such as SUMMARY.json or jobs/00000.json")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), Problems))]
+    responses((status = 200, description = "The file", content(
+        (Object = "application/json"), (String = "text/plain"))), Problems, Refusal<400>, Refusal<404>))]
 pub async fn bundle_file(
     State(app): State<App>,
-    Path((id, file)): Path<(String, String)>,
+    PathOf((id, file)): PathOf<(String, String)>,
 ) -> Answer<impl IntoResponse> {
     let record = find(&app, &id).await?;
     if record.seal.is_none() {
@@ -216,7 +217,7 @@ fn unreadable(name: &str, error: std::io::Error) -> Refused {
 }
 
 /// Reads a file of a bundle. Blocks.
-pub fn read_bundle_file(dir: &FilePath, name: &str) -> Answer<Vec<u8>> {
+pub fn read_bundle_file(dir: &Path, name: &str) -> Answer<Vec<u8>> {
     if !is_bundle_file(name) {
         return Err(no_file(name));
     }

@@ -15,8 +15,8 @@ use swarm_types::{Address, JobId};
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use utoipa::IntoParams;
 
-use super::docs::Problems;
-use crate::extract::{QueryOf, parse};
+use super::docs::{Problems, Refusal};
+use crate::extract::{QueryOf, one_header, parse};
 use crate::feed::{BATCH_EVENTS, public};
 use crate::problem::{Answer, Refused};
 use crate::state::App;
@@ -72,7 +72,7 @@ struct Listener {
 /// is cut off, and goes on the same way.
 #[utoipa::path(get, path = "/api/v1/events", tag = "queen",
     params(EventsQuery, ("last-event-id" = Option<String>, Header, description = "The last `id` that was seen")),
-    responses((status = 200, description = "A stream of Event", body = String, content_type = "text/event-stream"), Problems))]
+    responses((status = 200, description = "A stream of Event", body = String, content_type = "text/event-stream"), Problems, Refusal<400>, Refusal<404>))]
 pub async fn events(
     State(app): State<App>,
     QueryOf(query): QueryOf<EventsQuery>,
@@ -87,10 +87,9 @@ pub async fn events(
         Some(id) => Some(app.names.address(id).await?),
         None => None,
     };
-    let last = match headers.get("last-event-id") {
+    let last = match one_header(&headers, "last-event-id")? {
         None => None,
-        Some(value) => {
-            let text = value.to_str().unwrap_or_default();
+        Some(text) => {
             let seq = swarm_types::dec::parse(text).ok_or_else(|| {
                 let detail = "last-event-id must be an id of this feed, a decimal integer";
                 Refused::malformed(detail).field("last-event-id")

@@ -10,7 +10,7 @@ use swarm_types::api::{Info, ModelInfo, Quote, QuoteRequest, Recipient, SitePowe
 use swarm_types::{B256, EpochId, MicroUsdc};
 use utoipa::IntoParams;
 
-use super::docs::Problems;
+use super::docs::{BodyProblems, Problems, Refusal};
 use crate::catalogue::Model;
 use crate::convert::job_status;
 use crate::extract::{JsonBody, QueryOf};
@@ -78,7 +78,7 @@ pub fn known_model<'a>(app: &'a AppState, digest: &B256, field: &str) -> Answer<
 
 /// What a job costs; the queen stands by it until it expires.
 #[utoipa::path(post, path = "/api/v1/quotes", tag = "queen", request_body = QuoteRequest, responses(
-    (status = 200, body = Quote), Problems))]
+    (status = 200, body = Quote), Problems, BodyProblems))]
 pub async fn quote(
     State(app): State<App>,
     JsonBody(request): JsonBody<QuoteRequest>,
@@ -129,7 +129,7 @@ pub struct RecipientsQuery {
 
 /// The bees to which an input must be encrypted: every approved one that has the model.
 #[utoipa::path(get, path = "/api/v1/recipients", tag = "queen", params(RecipientsQuery), responses(
-    (status = 200, body = Vec<Recipient>), Problems))]
+    (status = 200, body = Vec<Recipient>), Problems, Refusal<400>, Refusal<422>))]
 pub async fn recipients(
     State(app): State<App>,
     QueryOf(query): QueryOf<RecipientsQuery>,

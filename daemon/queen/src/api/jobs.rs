@@ -1,7 +1,7 @@
 //! Jobs: look at one, list them, ask why, cancel.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 use swarm_ledger::JobFilter;
 use swarm_ledger::commands::Cancel;
@@ -10,10 +10,10 @@ use swarm_types::api::{Job, JobStatus, Page, Why, WhyBee};
 use swarm_types::{Address, JobId};
 use utoipa::IntoParams;
 
-use super::docs::{Problems, SignedHeaders};
+use super::docs::{Problems, Refusal, SignedHeaders, SignedProblems};
 use crate::auth::Signed;
 use crate::convert;
-use crate::extract::{QueryOf, parse};
+use crate::extract::{PathOf, QueryOf, parse};
 use crate::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use crate::problem::{Answer, Refused};
 use crate::rails::{Bee, Needs, filter};
@@ -61,7 +61,7 @@ pub async fn page(app: &AppState, filter: JobFilter) -> Answer<Json<Page<Job>>> 
 
 /// Jobs, newest first.
 #[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", params(JobsQuery), responses(
-    (status = 200, body = Page<Job>), Problems))]
+    (status = 200, body = Page<Job>), Problems, Refusal<400>, Refusal<404>))]
 pub async fn list(
     State(app): State<App>,
     QueryOf(query): QueryOf<JobsQuery>,
@@ -124,19 +124,19 @@ pub async fn client_only(app: &AppState, who: Address, job: &JobRecord) -> Answe
 
 /// A job: neither its salt nor its input or result are in it.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "jobs",
-    params(("id" = String, Path, description = "Such as job-002-0848")),
-    responses((status = 200, body = Job), Problems))]
-pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Job>> {
+    params(("id" = JobId, Path, description = "Such as job-002-0848")),
+    responses((status = 200, body = Job), Problems, Refusal<400>, Refusal<404>))]
+pub async fn get(State(app): State<App>, PathOf(id): PathOf<String>) -> Answer<Json<Job>> {
     Ok(Json(convert::job(&find(&app, &id).await?)))
 }
 
 /// Calls a job off; its fee is released. Not while a bee works on it.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs",
-    params(("id" = String, Path, description = "Such as job-002-0848"), SignedHeaders),
-    responses((status = 200, body = Job), Problems))]
+    params(("id" = JobId, Path, description = "Such as job-002-0848"), SignedHeaders),
+    responses((status = 200, body = Job), Problems, SignedProblems, Refusal<403>, Refusal<404>))]
 pub async fn cancel(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     signed: Signed,
 ) -> Answer<Json<Job>> {
     let job = find(&app, &id).await?;
@@ -156,9 +156,9 @@ pub async fn cancel(
 
 /// For each bee, why it has not taken the job.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/why", tag = "jobs",
-    params(("id" = String, Path, description = "Such as job-002-0848")),
-    responses((status = 200, body = Why), Problems))]
-pub async fn why(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Why>> {
+    params(("id" = JobId, Path, description = "Such as job-002-0848")),
+    responses((status = 200, body = Why), Problems, Refusal<400>, Refusal<404>))]
+pub async fn why(State(app): State<App>, PathOf(id): PathOf<String>) -> Answer<Json<Why>> {
     let id: JobId = parse("id", &id)?;
     let inputs = app.ledger.why_inputs(id).await?;
     let inputs = inputs.ok_or_else(|| Refused::missing(format!("{id} does not exist")))?;

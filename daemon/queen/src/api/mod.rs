@@ -109,7 +109,7 @@ fn routes() -> OpenApiRouter<App> {
 
 /// The OpenAPI document as it is served.
 pub fn openapi() -> String {
-    docs::Document::new(&routes().split_for_parts().1).text()
+    docs::text(&routes().split_for_parts().1)
 }
 
 /// The service: every route behind the limits that hold for all.

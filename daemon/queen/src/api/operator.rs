@@ -1,14 +1,14 @@
 //! What operators do: approve and drain bees, give out join codes, seal.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use swarm_ledger::commands::{self, AddJoinCode, SetDraining};
 use swarm_types::api::{ApproveWorker, DrainWorker, JoinCode, SealAnswer, Worker};
-use swarm_types::{Address, hex, sha256};
+use swarm_types::{Address, hex, schema, sha256};
 
-use super::docs::{Problems, SignedHeaders};
+use super::docs::{BodyProblems, Problems, Refusal, SignedHeaders, SignedProblems};
 use crate::auth::Signed;
-use crate::extract::parse;
+use crate::extract::{PathOf, parse};
 use crate::limits::JOIN_CODE_LIFE;
 use crate::problem::{Answer, Refused};
 use crate::rails::Bee;
@@ -28,11 +28,11 @@ fn shown(app: &AppState, record: swarm_ledger::records::WorkerRecord) -> Answer<
 /// Lets a bee work, and says where its earnings go. The bee must have registered.
 #[utoipa::path(post, path = "/api/v1/workers/{address}/approve", tag = "operator",
     request_body = ApproveWorker,
-    params(("address" = String, Path, description = "The bee's key"), SignedHeaders),
-    responses((status = 200, body = Worker), Problems))]
+    params(("address" = schema::Address, Path, description = "The bee's key"), SignedHeaders),
+    responses((status = 200, body = Worker), Problems, SignedProblems, BodyProblems, Refusal<403>, Refusal<404>))]
 pub async fn approve(
     State(app): State<App>,
-    Path(address): Path<String>,
+    PathOf(address): PathOf<String>,
     signed: Signed,
 ) -> Answer<Json<Worker>> {
     signed.operator(&app)?;
@@ -53,11 +53,11 @@ pub async fn approve(
 /// Lets a bee finish what it has and take nothing new, or ends that.
 #[utoipa::path(post, path = "/api/v1/workers/{address}/drain", tag = "operator",
     request_body = DrainWorker,
-    params(("address" = String, Path, description = "The bee's key"), SignedHeaders),
-    responses((status = 200, body = Worker), Problems))]
+    params(("address" = schema::Address, Path, description = "The bee's key"), SignedHeaders),
+    responses((status = 200, body = Worker), Problems, SignedProblems, BodyProblems, Refusal<403>, Refusal<404>))]
 pub async fn drain(
     State(app): State<App>,
-    Path(address): Path<String>,
+    PathOf(address): PathOf<String>,
     signed: Signed,
 ) -> Answer<Json<Worker>> {
     signed.operator(&app)?;
@@ -74,7 +74,7 @@ pub async fn drain(
 /// Gives out a one-time code with which a bee joins. Who joins without naming a payee earns for the
 /// operator.
 #[utoipa::path(post, path = "/api/v1/workers/join-codes", tag = "operator",
-    params(SignedHeaders), responses((status = 200, body = JoinCode), Problems))]
+    params(SignedHeaders), responses((status = 200, body = JoinCode), Problems, SignedProblems, Refusal<403>))]
 pub async fn join_code(State(app): State<App>, signed: Signed) -> Answer<Json<JoinCode>> {
     signed.operator(&app)?;
     let mut bytes = [0; JOIN_CODE_BYTES];
@@ -94,7 +94,7 @@ pub async fn join_code(State(app): State<App>, signed: Signed) -> Answer<Json<Jo
 
 /// Seals the open epoch now.
 #[utoipa::path(post, path = "/api/v1/epochs/seal", tag = "operator",
-    params(SignedHeaders), responses((status = 200, body = SealAnswer), Problems))]
+    params(SignedHeaders), responses((status = 200, body = SealAnswer), Problems, SignedProblems, Refusal<403>))]
 pub async fn seal(State(app): State<App>, signed: Signed) -> Answer<Json<SealAnswer>> {
     signed.operator(&app)?;
     let epoch_id = app.settlement.seal().await?;

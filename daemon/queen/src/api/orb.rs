@@ -1,7 +1,7 @@
 //! SwarmOrb: the web app at `/`, and the files that it reads, at the same places as in a static site.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use swarm_orb::indexer::account_of_path;
@@ -9,8 +9,9 @@ use swarm_orb::{Shown, assets};
 use swarm_types::EpochId;
 use swarm_types::orb::{AccountFile, EpochFile, Index};
 
-use super::docs::Problems;
+use super::docs::{Problems, Refusal};
 use super::epochs;
+use crate::extract::PathOf;
 use crate::problem::{Answer, Refused};
 use crate::state::{App, AppState};
 
@@ -128,10 +129,10 @@ pub async fn index(State(app): State<App>, headers: HeaderMap) -> Answer<Respons
 /// What the chain emitted for an epoch, such as `epoch-001.json`.
 #[utoipa::path(get, path = "/chain/{file}", tag = "orb",
     params(("file" = String, Path, description = "Such as epoch-002.json")),
-    responses((status = 200, body = EpochFile), Problems))]
+    responses((status = 200, body = EpochFile), Problems, Refusal<400>, Refusal<404>))]
 pub async fn chain_file(
     State(app): State<App>,
-    Path(file): Path<String>,
+    PathOf(file): PathOf<String>,
 ) -> Answer<Json<EpochFile>> {
     let id = file.strip_suffix(".json").and_then(epoch_of_path);
     let id = id.ok_or_else(|| wrong_name("file", "the file is named like epoch-002.json"))?;
@@ -147,10 +148,10 @@ fn wrong_name(field: &str, detail: &str) -> Refused {
 /// What the chain and the bundles say of an address, such as `0x….json` in lower case.
 #[utoipa::path(get, path = "/accounts/{file}", tag = "orb",
     params(("file" = String, Path, description = "The address in lower case, and .json")),
-    responses((status = 200, body = AccountFile), Problems))]
+    responses((status = 200, body = AccountFile), Problems, Refusal<400>, Refusal<404>))]
 pub async fn account_file(
     State(app): State<App>,
-    Path(file): Path<String>,
+    PathOf(file): PathOf<String>,
 ) -> Answer<Json<AccountFile>> {
     let account = file.strip_suffix(".json").and_then(account_of_path);
     let account = account.ok_or_else(|| {
@@ -168,10 +169,11 @@ pub async fn account_file(
 #[utoipa::path(get, path = "/audit/{id}/{*file}", tag = "orb",
     params(("id" = String, Path, description = "Such as epoch-002"),
         ("file" = String, Path, description = "Such as SUMMARY.json or jobs/00000.json")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), Problems))]
+    responses((status = 200, description = "The file", content(
+        (Object = "application/json"), (String = "text/plain"))), Problems, Refusal<400>, Refusal<404>))]
 pub async fn bundle_file(
     app: State<App>,
-    Path((id, file)): Path<(String, String)>,
+    PathOf((id, file)): PathOf<(String, String)>,
 ) -> Answer<impl IntoResponse> {
     if epoch_of_path(&id).is_none() {
         return Err(wrong_name(
@@ -179,7 +181,7 @@ pub async fn bundle_file(
             "a bundle's directory is named like epoch-002",
         ));
     }
-    epochs::bundle_file(app, Path((id, file))).await
+    epochs::bundle_file(app, PathOf((id, file))).await
 }
 
 /// Reads an epoch's name as the files have it, so that one epoch has one path.

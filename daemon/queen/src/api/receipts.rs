@@ -4,20 +4,21 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
-use std::path::Path as FilePath;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 use swarm_types::api::ReceiptProof;
 use swarm_types::bundle::{JobEntry, PAGE_RECEIPTS, PagePlace, SUMMARY, Summary};
 use swarm_types::receipt::Receipt;
 use swarm_types::{Address, B256, JobId, sha256, tree};
 
-use super::docs::Problems;
+use super::docs::{Problems, Refusal};
 use super::epochs::read_bundle_file;
 use super::jobs::find;
+use crate::extract::PathOf;
 use crate::problem::{Answer, Refused};
 use crate::state::App;
 
@@ -28,9 +29,12 @@ const PAGES_KEPT: usize = 16;
 
 /// Everything that shows a job was settled; with it and one read of the contract anyone checks it.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/receipt", tag = "jobs",
-    params(("id" = String, Path, description = "Such as job-002-0848")),
-    responses((status = 200, body = ReceiptProof), Problems))]
-pub async fn receipt(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<ReceiptProof>> {
+    params(("id" = JobId, Path, description = "Such as job-002-0848")),
+    responses((status = 200, body = ReceiptProof), Problems, Refusal<400>, Refusal<404>, Refusal<409>))]
+pub async fn receipt(
+    State(app): State<App>,
+    PathOf(id): PathOf<String>,
+) -> Answer<Json<ReceiptProof>> {
     let job = find(&app, &id).await?;
     let none = |detail: String| Refused::conflict("no-receipt", detail);
     if let Some(reason) = &job.uncollectable {
@@ -90,7 +94,7 @@ struct Located {
 
 /// Finds a receipt among the pages, which are in the order of the leaves, and its audit path: the leaves of
 /// its own page and the other pages' subtrees are enough.
-fn locate(dir: &FilePath, cache: &PageCache, key: (Address, JobId)) -> Answer<Located> {
+fn locate(dir: &Path, cache: &PageCache, key: (Address, JobId)) -> Answer<Located> {
     let summary = read_bundle_file(dir, SUMMARY)?;
     let version = sha256(&summary);
     let summary: Summary = serde_json::from_slice(&summary).map_err(|e| damaged(&e))?;
@@ -150,7 +154,7 @@ fn damaged(error: &(dyn std::error::Error + 'static)) -> Refused {
 }
 
 /// Where a page's first receipt stands; only its beginning is read.
-fn first_key(dir: &FilePath, name: &str) -> Answer<(Address, JobId)> {
+fn first_key(dir: &Path, name: &str) -> Answer<(Address, JobId)> {
     let file = File::open(dir.join(name)).map_err(|e| damaged(&e))?;
     let mut start = Vec::new();
     let read = file.take(ENTRY_BYTES_MAX).read_to_end(&mut start);
@@ -180,7 +184,7 @@ struct Leaf {
 }
 
 impl Leaf {
-    fn read(&self, dir: &FilePath, name: &str) -> Answer<JobEntry> {
+    fn read(&self, dir: &Path, name: &str) -> Answer<JobEntry> {
         let mut bytes = vec![0; self.end - self.begin];
         let file = File::open(dir.join(name)).map_err(|e| damaged(&e))?;
         let read = file.read_exact_at(&mut bytes, self.begin as u64);
@@ -201,7 +205,7 @@ struct OnlyReceipt {
 }
 
 impl PageIndex {
-    fn read(dir: &FilePath, place: &PagePlace) -> Answer<Self> {
+    fn read(dir: &Path, place: &PagePlace) -> Answer<Self> {
         let page = read_bundle_file(dir, &place.file)?;
         let mut leaves = Vec::with_capacity(place.count.min(PAGE_RECEIPTS as u64) as usize);
         let mut begin = entries_begin(&page);

@@ -1,25 +1,26 @@
 //! Where a completed job's result is, for its client.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use swarm_types::api::JobResult;
-use swarm_types::hex;
+use swarm_types::{JobId, hex};
 
-use super::docs::{Problems, SignedHeaders};
+use super::docs::{Problems, Refusal, SignedHeaders, SignedProblems};
 use super::jobs::{client_only, find};
 use crate::auth::Signed;
 use crate::convert;
+use crate::extract::PathOf;
 use crate::limits::SECONDS_A_DAY;
 use crate::problem::{Answer, Refused};
 use crate::state::App;
 
 /// Where the encrypted result is, and what the worker signed about it. For the job's client only.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/result", tag = "jobs",
-    params(("id" = String, Path, description = "Such as job-002-0848"), SignedHeaders),
-    responses((status = 200, body = JobResult), Problems))]
+    params(("id" = JobId, Path, description = "Such as job-002-0848"), SignedHeaders),
+    responses((status = 200, body = JobResult), Problems, SignedProblems, Refusal<403>, Refusal<404>, Refusal<410>))]
 pub async fn result(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     signed: Signed,
 ) -> Answer<Json<JobResult>> {
     let job = find(&app, &id).await?;

@@ -8,7 +8,7 @@ use swarm_ledger::records::{BlobKind, BlobRecord};
 use swarm_types::Address;
 use swarm_types::api::{BlobRef, Job, SubmitJob};
 
-use super::docs::Problems;
+use super::docs::{BodyProblems, Problems, Refusal};
 use super::info::known_model;
 use crate::catalogue::Model;
 use crate::convert;
@@ -22,7 +22,7 @@ use crate::state::{App, AppState};
 #[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", request_body = SubmitJob, responses(
     (status = 201, description = "Accepted; the fee is reserved", body = Job),
     (status = 200, description = "This very order was accepted before", body = Job),
-    Problems))]
+    Problems, BodyProblems, Refusal<403>, Refusal<409>))]
 pub async fn submit(
     State(app): State<App>,
     JsonBody(request): JsonBody<SubmitJob>,

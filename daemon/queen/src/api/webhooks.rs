@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use swarm_ledger::commands::AddWebhook;
 use swarm_types::api::Webhook;
 
-use super::docs::{Problems, SignedHeaders};
+use super::docs::{BodyProblems, Problems, SignedHeaders, SignedProblems};
 use crate::auth::Signed;
 use crate::problem::Answer;
 use crate::state::App;
@@ -15,7 +15,7 @@ use crate::webhooks::check_target;
 /// Posts the signer's job events to a URL from now on. Deliveries carry the queen's signature over
 /// method, path, body, timestamp and nonce, in the headers of a signed request.
 #[utoipa::path(post, path = "/api/v1/webhooks", tag = "clients", request_body = Webhook,
-    params(SignedHeaders), responses((status = 201, body = Webhook), Problems))]
+    params(SignedHeaders), responses((status = 201, body = Webhook), Problems, SignedProblems, BodyProblems))]
 pub async fn add(State(app): State<App>, signed: Signed) -> Answer<(StatusCode, Json<Webhook>)> {
     let Webhook { url } = signed.json()?;
     check_target(&url, app.config.webhooks_to_private)?;

@@ -1,19 +1,19 @@
 //! What a bee does with a job it holds: claim, progress, complete, fail.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use swarm_ledger::commands::{Complete, Fail, Progress};
 use swarm_ledger::records::{BlobKind, JobRecord, JobState, LeaseRef, LeaseToken};
 use swarm_types::api::{ClaimJob, CompleteJob, FailJob, Job, JobProgress, Lease};
 use swarm_types::bundle::hex_address;
 use swarm_types::digest::poe_hash;
-use swarm_types::{Address, sha256};
+use swarm_types::{Address, JobId, sha256};
 
-use super::docs::{Problems, SignedHeaders};
+use super::docs::{BodyProblems, Problems, Refusal, SignedHeaders, SignedProblems};
 use super::jobs::find;
 use crate::auth::Signed;
 use crate::convert;
-use crate::extract::check_text;
+use crate::extract::{PathOf, check_text};
 use crate::limits::TEXT_BYTES_MAX;
 use crate::problem::{Answer, Refused};
 use crate::rails::{Needs, filter};
@@ -43,11 +43,11 @@ fn lease_ref(job: &JobRecord, token: &str) -> Answer<LeaseRef> {
 
 /// Takes one named job.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/claim", tag = "work", request_body = ClaimJob,
-    params(("id" = String, Path, description = "Such as job-002-0848"), SignedHeaders),
-    responses((status = 200, body = Lease), Problems))]
+    params(("id" = JobId, Path, description = "Such as job-002-0848"), SignedHeaders),
+    responses((status = 200, body = Lease), Problems, SignedProblems, BodyProblems, Refusal<403>, Refusal<404>))]
 pub async fn claim(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     signed: Signed,
 ) -> Answer<Json<Lease>> {
     let ClaimJob {} = signed.json()?;
@@ -85,11 +85,11 @@ pub async fn claim(
 
 /// Says how far a job is; renews its lease.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/progress", tag = "work", request_body = JobProgress,
-    params(("id" = String, Path, description = "Such as job-002-0848"), SignedHeaders),
-    responses((status = 200, body = Job), Problems))]
+    params(("id" = JobId, Path, description = "Such as job-002-0848"), SignedHeaders),
+    responses((status = 200, body = Job), Problems, SignedProblems, BodyProblems, Refusal<403>, Refusal<404>))]
 pub async fn progress(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     signed: Signed,
 ) -> Answer<Json<Job>> {
     let report: JobProgress = signed.json()?;
@@ -117,11 +117,11 @@ pub async fn progress(
 
 /// Completes a job. The same completion again gets the same answer.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/complete", tag = "work", request_body = CompleteJob,
-    params(("id" = String, Path, description = "Such as job-002-0848"), SignedHeaders),
-    responses((status = 200, body = Job), Problems))]
+    params(("id" = JobId, Path, description = "Such as job-002-0848"), SignedHeaders),
+    responses((status = 200, body = Job), Problems, SignedProblems, BodyProblems, Refusal<403>, Refusal<404>))]
 pub async fn complete(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     signed: Signed,
 ) -> Answer<Json<Job>> {
     let done: CompleteJob = signed.json()?;
@@ -244,11 +244,11 @@ async fn check_result(
 
 /// Gives a job back as failed.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/fail", tag = "work", request_body = FailJob,
-    params(("id" = String, Path, description = "Such as job-002-0848"), SignedHeaders),
-    responses((status = 200, body = Job), Problems))]
+    params(("id" = JobId, Path, description = "Such as job-002-0848"), SignedHeaders),
+    responses((status = 200, body = Job), Problems, SignedProblems, BodyProblems, Refusal<403>, Refusal<404>))]
 pub async fn fail(
     State(app): State<App>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     signed: Signed,
 ) -> Answer<Json<Job>> {
     let failed: FailJob = signed.json()?;

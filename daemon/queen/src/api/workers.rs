@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use swarm_ledger::commands::{self, ApproveWorker, Renew};
@@ -14,13 +14,13 @@ use swarm_types::api::{
     RegisterWorker, Registered, Worker, WorkerSample, recipient_message,
 };
 use swarm_types::signature::eip191_message;
-use swarm_types::{Address, sha256};
+use swarm_types::{Address, schema, sha256};
 
-use super::docs::{Problems, SignedHeaders};
+use super::docs::{BodyProblems, Problems, Refusal, SignedHeaders, SignedProblems};
 use super::work::registered;
 use crate::auth::Signed;
 use crate::convert;
-use crate::extract::{check_text, parse};
+use crate::extract::{PathOf, check_text, parse};
 use crate::limits::{
     BEE_CONCURRENCY_MAX, BEE_ENGINES_MAX, BEE_MODELS_MAX, HEARTBEAT_LEASES_MAX, NAME_BYTES_MAX,
     TEXT_BYTES_MAX,
@@ -31,7 +31,7 @@ use crate::state::App;
 
 /// A bee says what it is. It works after the operator approved it, or with a join code at once.
 #[utoipa::path(post, path = "/api/v1/workers/register", tag = "workers", request_body = RegisterWorker,
-    params(SignedHeaders), responses((status = 200, body = Registered), Problems))]
+    params(SignedHeaders), responses((status = 200, body = Registered), Problems, SignedProblems, BodyProblems, Refusal<403>, Refusal<404>))]
 pub async fn register(State(app): State<App>, signed: Signed) -> Answer<Json<Registered>> {
     let bee: RegisterWorker = signed.json()?;
     let worker = signed.signer;
@@ -132,7 +132,7 @@ fn check_registration(bee: &RegisterWorker, worker: Address) -> Answer<()> {
 
 /// A bee is there: counts its readiness and renews the leases it names.
 #[utoipa::path(post, path = "/api/v1/workers/heartbeat", tag = "workers", request_body = Heartbeat,
-    params(SignedHeaders), responses((status = 200, body = HeartbeatAnswer), Problems))]
+    params(SignedHeaders), responses((status = 200, body = HeartbeatAnswer), Problems, SignedProblems, BodyProblems, Refusal<403>, Refusal<404>))]
 pub async fn heartbeat(State(app): State<App>, signed: Signed) -> Answer<Json<HeartbeatAnswer>> {
     let beat: Heartbeat = signed.json()?;
     let worker = signed.signer;
@@ -140,6 +140,17 @@ pub async fn heartbeat(State(app): State<App>, signed: Signed) -> Answer<Json<He
     if beat.leases.len() > HEARTBEAT_LEASES_MAX || beat.warm_models.len() > BEE_MODELS_MAX {
         let detail = "more leases or models than a bee may name";
         return Err(Refused::invalid("too-many", "leases", detail));
+    }
+    if beat
+        .utilisation_percent
+        .is_some_and(|percent| percent > 100)
+    {
+        let detail = "utilisation_percent must be 0 to 100";
+        return Err(Refused::invalid(
+            "out-of-range",
+            "utilisation_percent",
+            detail,
+        ));
     }
     if let Some(reason) = &beat.not_ready_reason {
         check_text("not_ready_reason", reason, TEXT_BYTES_MAX)?;
@@ -235,7 +246,7 @@ async fn renew(app: &App, worker: Address, tokens: Vec<String>) -> Answer<Vec<St
 #[utoipa::path(post, path = "/api/v1/workers/lease", tag = "workers", request_body = LeaseRequest,
     params(SignedHeaders), responses(
         (status = 200, body = Lease),
-        (status = 204, description = "No work in time; ask again"), Problems))]
+        (status = 204, description = "No work in time; ask again"), Problems, SignedProblems, BodyProblems, Refusal<403>, Refusal<404>))]
 pub async fn lease(State(app): State<App>, signed: Signed) -> Answer<Response> {
     let request: LeaseRequest = signed.json()?;
     app.settlement.newest()?;
@@ -258,9 +269,9 @@ pub async fn lease(State(app): State<App>, signed: Signed) -> Answer<Response> {
 
 /// A bee.
 #[utoipa::path(get, path = "/api/v1/workers/{address}", tag = "workers",
-    params(("address" = String, Path, description = "The bee's key")),
-    responses((status = 200, body = Worker), Problems))]
-pub async fn get(State(app): State<App>, Path(address): Path<String>) -> Answer<Json<Worker>> {
+    params(("address" = schema::Address, Path, description = "The bee's key")),
+    responses((status = 200, body = Worker), Problems, Refusal<400>, Refusal<404>))]
+pub async fn get(State(app): State<App>, PathOf(address): PathOf<String>) -> Answer<Json<Worker>> {
     let record = app.ledger.worker(parse("address", &address)?).await?;
     let bee = record.and_then(crate::rails::Bee::read);
     let bee = bee.ok_or_else(|| Refused::missing(format!("no bee {address} has registered")))?;
@@ -270,11 +281,11 @@ pub async fn get(State(app): State<App>, Path(address): Path<String>) -> Answer<
 /// What an approved bee said in the heartbeats of the last day, oldest first and at most 1 000. It is kept in
 /// memory only.
 #[utoipa::path(get, path = "/api/v1/workers/{address}/samples", tag = "workers",
-    params(("address" = String, Path, description = "The bee's key")),
-    responses((status = 200, body = Vec<WorkerSample>), Problems))]
+    params(("address" = schema::Address, Path, description = "The bee's key")),
+    responses((status = 200, body = Vec<WorkerSample>), Problems, Refusal<400>, Refusal<403>))]
 pub async fn samples(
     State(app): State<App>,
-    Path(address): Path<String>,
+    PathOf(address): PathOf<String>,
 ) -> Answer<Json<Vec<WorkerSample>>> {
     let worker = parse("address", &address)?;
     registered(&app, &worker)?;

@@ -2,10 +2,14 @@
 //! real blob store in a temporary directory.
 
 mod feed;
+mod floods;
+mod foreign;
 mod orb;
+mod privacy;
 mod refusals;
 mod rig;
 mod routing;
 mod sealed;
 mod surface;
 mod way;
+mod wire;

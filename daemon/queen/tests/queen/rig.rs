@@ -51,6 +51,8 @@ pub struct Rig {
     pub http: reqwest::Client,
     pub config: QueenConfig,
     pub dir: tempfile::TempDir,
+    /// Her description of herself: every answer is held against it.
+    document: Value,
 }
 
 /// An answer: status, headers, body.
@@ -150,7 +152,12 @@ impl Rig {
             settlement,
         };
         let handle = Queen::start(config.clone(), keys).await.expect("starts");
+        let document = match scheme {
+            "http" => serde_json::from_str(&swarm_queen::openapi()).expect("JSON"),
+            _ => Value::Null,
+        };
         Self {
+            document,
             base: format!("{scheme}://{}", handle.addr),
             handle,
             operator,
@@ -212,12 +219,13 @@ impl Rig {
     }
 
     pub async fn get(&self, path: &str) -> Reply {
-        reply(self.http.get(format!("{}{path}", self.base))).await
+        self.reply(self.http.get(format!("{}{path}", self.base)))
+            .await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Reply {
         let request = self.http.post(format!("{}{path}", self.base));
-        reply(request.body(body.to_string())).await
+        self.reply(request.body(body.to_string())).await
     }
 
     pub async fn signed(
@@ -262,7 +270,61 @@ impl Rig {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        reply(request).await
+        self.reply(request).await
+    }
+
+    /// Sends, and holds the answer against the document.
+    async fn reply(&self, request: reqwest::RequestBuilder) -> Reply {
+        let request = request.build().expect("a request");
+        let (method, path) = (
+            request.method().as_str().to_lowercase(),
+            request.url().path().to_owned(),
+        );
+        let response = self.http.execute(request).await.expect("an answer");
+        let reply = Reply {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.bytes().await.expect("a body").to_vec(),
+        };
+        self.expect_documented(&method, &path, &reply);
+        reply
+    }
+
+    /// Every status that a route answers is in the document, with its content type.
+    fn expect_documented(&self, method: &str, path: &str, reply: &Reply) {
+        let segments: Vec<&str> = path.split('/').collect();
+        let fits = |template: &str| {
+            let template: Vec<&str> = template.split('/').collect();
+            let bundle = template.last() == Some(&"{file}") && segments.len() > template.len();
+            (segments.len() == template.len() || bundle)
+                && template
+                    .iter()
+                    .zip(&segments)
+                    .all(|(t, s)| t == s || (t.starts_with('{') && !s.is_empty()))
+        };
+        let paths = self.document["paths"].as_object().into_iter().flatten();
+        // A literal path comes before one with a variable in its place.
+        let found = paths
+            .filter(|(template, item)| fits(template) && item[method].is_object())
+            .min_by_key(|(template, _)| template.matches('{').count());
+        let Some((template, item)) = found else {
+            return;
+        };
+        let status = reply.status.to_string();
+        let answer = &item[method]["responses"][&status];
+        assert!(
+            answer.is_object(),
+            "{method} {template} answered {status}, which the document does not know: {}",
+            String::from_utf8_lossy(&reply.body)
+        );
+        if let Some(content) = answer["content"].as_object() {
+            let kind = reply.headers["content-type"].to_str().expect("text");
+            let kind = kind.split(';').next().unwrap_or_default();
+            assert!(
+                content.contains_key(kind),
+                "{method} {template} {status}: {kind}"
+            );
+        }
     }
 
     /// Registers a bee and has it approved; it is ready.
@@ -388,27 +450,33 @@ impl Rig {
             .into()
     }
 
-    /// Number of the newest journal entry and what the client may spend: what a refusal must not move.
-    pub async fn standing(&self) -> (u64, u64) {
+    /// Number of the newest journal entry, what the client may spend, and what is on disk beside the ledger: what a
+    /// refusal must not move.
+    pub async fn standing(&self) -> (u64, u64, Vec<(PathBuf, u64)>) {
         let journal = self.handle.ledger.stats().await.expect("stats").journal;
         let account = self
             .handle
             .ledger
             .client(self.client.address(), now())
             .await;
-        (
-            journal,
-            account.expect("reads").expect("an account").available.0,
-        )
+        let mut files = Vec::new();
+        for dir in ["blobs", "audit"] {
+            walk(&self.dir.path().join("state").join(dir), &mut files);
+        }
+        files.sort();
+        let available = account.expect("reads").expect("an account").available.0;
+        (journal, available, files)
     }
 }
 
-async fn reply(request: reqwest::RequestBuilder) -> Reply {
-    let response = request.send().await.expect("an answer");
-    Reply {
-        status: response.status().as_u16(),
-        headers: response.headers().clone(),
-        body: response.bytes().await.expect("a body").to_vec(),
+/// Every file below `dir` with its length.
+fn walk(dir: &std::path::Path, files: &mut Vec<(PathBuf, u64)>) {
+    for entry in std::fs::read_dir(dir).expect("readable") {
+        let path = entry.expect("readable").path();
+        match std::fs::metadata(&path).expect("there") {
+            meta if meta.is_dir() => walk(&path, files),
+            meta => files.push((path, meta.len())),
+        }
     }
 }
 

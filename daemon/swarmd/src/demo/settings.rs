@@ -38,6 +38,11 @@ fee = "100000"
 protocol_payee = "{protocol_payee}"
 operator_payee = "{operator_payee}"
 
+[queen.limits]
+# Everybody is on one machine, and so behind one address.
+per_signer = {{ per_second = 500, burst = 2000 }}
+per_address = {{ per_second = 500, burst = 2000 }}
+
 [queen.settlement]
 # The demo seals by hand, and moves the chain's clock past the challenge window.
 seal_every = "1000days"

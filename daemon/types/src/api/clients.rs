@@ -4,39 +4,31 @@ use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{EpochId, JobId, MicroUsdc, dec};
+use crate::{EpochId, JobId, MicroUsdc, dec, schema};
 
 /// What a client has and may spend, µUSDC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Balance {
     /// Who.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub client: Address,
     /// In the escrow, less what settled epochs charged.
-    #[schema(value_type = String)]
     pub balance: MicroUsdc,
     /// Deposited, but the block is not `safe` yet.
-    #[schema(value_type = String)]
     pub unconfirmed: MicroUsdc,
     /// Reserved for open jobs.
-    #[schema(value_type = String)]
     pub reserved: MicroUsdc,
     /// Charged for completed jobs that wait for settlement.
-    #[schema(value_type = String)]
     pub unsettled: MicroUsdc,
     /// Requested for withdrawal.
-    #[schema(value_type = String)]
     pub withdrawing: MicroUsdc,
     /// What new orders may use.
-    #[schema(value_type = String)]
     pub available: MicroUsdc,
     /// `available` in dollars, for display only.
     pub available_usd: String,
     /// The client's cap per epoch, as the escrow has it.
-    #[schema(value_type = String)]
     pub cap: MicroUsdc,
     /// How much of the cap this epoch has used.
-    #[schema(value_type = String)]
     pub cap_used: MicroUsdc,
 }
 
@@ -44,18 +36,17 @@ pub struct Balance {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Client {
     /// Who.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub client: Address,
     /// Its name, and the block at which the chain confirmed it.
     pub ens: Option<BoundName>,
     /// The account.
     pub balance: Balance,
     /// All it ever spent in settled epochs.
-    #[schema(value_type = String)]
     pub total_spent: MicroUsdc,
     /// All jobs it ever submitted.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub total_jobs: u64,
 }
 
@@ -66,7 +57,7 @@ pub struct BoundName {
     pub name: String,
     /// Block at which it was seen.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub block: u64,
 }
 
@@ -89,27 +80,24 @@ pub enum HistoryKind {
 pub struct HistoryLine {
     /// Position in the client's history.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub seq: u64,
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub at: u64,
     /// What happened.
     pub kind: HistoryKind,
     /// How much.
-    #[schema(value_type = String)]
     pub amount: MicroUsdc,
     /// For display only.
     pub amount_usd: String,
     /// The job, for charges and refunds.
-    #[schema(value_type = Option<String>)]
     pub job: Option<JobId>,
     /// The epoch, for charges and refunds once settled.
-    #[schema(value_type = Option<String>)]
     pub epoch: Option<EpochId>,
     /// The transaction, for deposits and withdrawals.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Hash>)]
     pub transaction: Option<B256>,
 }
 
@@ -118,7 +106,7 @@ pub struct HistoryLine {
 #[serde(deny_unknown_fields)]
 pub struct TopUp {
     /// The transaction.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub transaction: B256,
 }
 
@@ -128,7 +116,6 @@ pub struct TopUpStatus {
     /// `unknown`, `included` or `safe`.
     pub state: String,
     /// Its deposits for this client.
-    #[schema(value_type = String)]
     pub amount: MicroUsdc,
 }
 
@@ -137,5 +124,6 @@ pub struct TopUpStatus {
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     /// Where to `POST` the client's job events.
+    #[schema(max_length = 2048)]
     pub url: String,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::bundle::PayoutPart;
-use crate::{EpochId, MicroUsdc, dec};
+use crate::{EpochId, MicroUsdc, dec, schema};
 
 /// Where an epoch stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -66,44 +66,42 @@ impl std::str::FromStr for EpochStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Epoch {
     /// `epoch-002`.
-    #[schema(value_type = String)]
     pub epoch_id: EpochId,
     /// Where it stands.
     pub status: EpochStatus,
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub started_at: u64,
     /// Unix seconds of the seal.
     #[serde(with = "dec::option", default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Decimal>)]
     pub sealed_at: Option<u64>,
     /// Number of receipts (so far, while it is open).
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub jobs_count: u64,
     /// Σ fees.
-    #[schema(value_type = String)]
     pub total_revenue: MicroUsdc,
     /// For display only.
     pub total_revenue_usd: String,
     /// Root of the receipts' tree.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Hash>)]
     pub receipts_root: Option<B256>,
     /// Struct hash of the seal.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Hash>)]
     pub seal_hash: Option<B256>,
     /// SHA-256 of SUMMARY.json.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Hash>)]
     pub bundle: Option<B256>,
     /// CIDv1 of the bundle's directory.
     pub cid: Option<String>,
     /// The settlement's transaction.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Hash>)]
     pub transaction: Option<B256>,
     /// Unix seconds at which the challenge window closes.
     #[serde(with = "dec::option", default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Decimal>)]
     pub final_at: Option<u64>,
     /// Why it waits, or why it is void.
     pub note: Option<String>,
@@ -113,10 +111,9 @@ pub struct Epoch {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EpochPayout {
     /// Who is credited.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub payee: Address,
     /// How much.
-    #[schema(value_type = String)]
     pub amount: MicroUsdc,
     /// For display only.
     pub amount_usd: String,
@@ -130,6 +127,5 @@ pub struct EpochPayout {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SealAnswer {
     /// The epoch that is being sealed.
-    #[schema(value_type = String)]
     pub epoch_id: EpochId,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::payout::Rates;
-use crate::{EpochId, JobId, MicroUsdc, dec};
+use crate::{EpochId, JobId, MicroUsdc, dec, schema};
 
 /// `GET /api/v1/info`: what a client needs before it orders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -16,35 +16,34 @@ pub struct Info {
     pub version: String,
     /// EIP-155 chain id.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub chain_id: u64,
     /// The escrow; orders are signed for it.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub escrow: Address,
     /// The USDC contract.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub token: Address,
     /// The queen's key: signs quotes and webhooks.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub queen: Address,
     /// The open epoch.
-    #[schema(value_type = String)]
     pub open_epoch: EpochId,
     /// Rates of the payout rule.
     pub rates: Rates,
     /// Farthest deadline of an order, in seconds from now.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub max_order_life_seconds: u64,
     /// Largest input in bytes.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub max_input_bytes: u64,
     /// Days a result is kept.
     pub result_days: u32,
     /// The queen's clock, Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub now: u64,
 }
 
@@ -52,7 +51,7 @@ pub struct Info {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModelInfo {
     /// Digest of the package; what orders name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub digest: B256,
     /// Name.
     pub name: String,
@@ -63,7 +62,6 @@ pub struct ModelInfo {
     /// Job type it serves.
     pub job_type: String,
     /// Fee in µUSDC.
-    #[schema(value_type = String)]
     pub fee: MicroUsdc,
     /// For display only.
     pub fee_usd: String,
@@ -100,7 +98,6 @@ pub struct Stats {
     /// Mean milliseconds of execution over the last completed jobs; absent before the first.
     pub mean_execution_ms: Option<u64>,
     /// Σ fees of final epochs.
-    #[schema(value_type = String)]
     pub total_revenue: MicroUsdc,
 }
 
@@ -109,25 +106,23 @@ pub struct Stats {
 pub struct Event {
     /// Position in the feed.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub seq: u64,
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub at: u64,
     /// Such as `job.completed`, `job.progress`, `epoch.sealed`, `worker.online`, `deposit.safe`.
     pub kind: String,
     /// The job it is about.
-    #[schema(value_type = Option<String>)]
     pub job: Option<JobId>,
     /// The client it is about.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub client: Option<Address>,
     /// The bee it is about.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub worker: Option<Address>,
     /// The epoch it is about.
-    #[schema(value_type = Option<String>)]
     pub epoch: Option<EpochId>,
     /// More, by kind.
     #[schema(value_type = Object)]

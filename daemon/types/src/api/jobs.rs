@@ -8,7 +8,7 @@ use super::BlobRef;
 use crate::order::SignedOrder;
 use crate::receipt::{Execution, Receipt};
 use crate::signature::Signature65;
-use crate::{EpochId, JobId, MicroUsdc, dec};
+use crate::{EpochId, JobId, MicroUsdc, dec, schema};
 
 /// Where a job stands.
 #[derive(
@@ -87,7 +87,7 @@ pub struct QuoteRequest {
     pub job_type: Option<String>,
     /// Digest of a model package.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Hash>)]
     pub model: Option<B256>,
 }
 
@@ -97,19 +97,17 @@ pub struct Quote {
     /// Job type.
     pub job_type: String,
     /// The model the order must name.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub model: B256,
     /// Fee in µUSDC.
-    #[schema(value_type = String)]
     pub fee: MicroUsdc,
     /// For display only.
     pub fee_usd: String,
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub expires_at: u64,
     /// EIP-191 by the queen's key over the text `swarm-quote\n<model>\n<fee>\n<expires_at>`.
-    #[schema(value_type = String)]
     pub signature: Signature65,
 }
 
@@ -118,21 +116,23 @@ pub struct Quote {
 #[serde(deny_unknown_fields)]
 pub struct SubmitJob {
     /// Job type; must be that of the order's model.
+    #[schema(min_length = 1, max_length = 64)]
     pub job_type: String,
     /// The order. Field names are those of its typed data.
     pub order: crate::order::Order,
     /// 65 bytes (v 27/28 or 0/1) or 64 (EIP-2098), over the EIP-712 digest or its EIP-191 form.
-    #[schema(value_type = String)]
     pub signature: Signature65,
     /// The salt of `order.input`. Handed to the worker, never published.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub salt: B256,
     /// The uploaded input: an age file whose plaintext is a tar of the input files.
     pub input: BlobRef,
     /// The client's age recipient (`age1…`), to which the results are encrypted.
+    #[schema(pattern = "^age1[0-9a-z]{58}$")]
     pub reply_to: String,
     /// The client's name, as a label. It is shown only when the chain confirms it.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 255)]
     pub client_ens: Option<String>,
 }
 
@@ -150,27 +150,25 @@ impl SubmitJob {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Job {
     /// `job-002-0848`.
-    #[schema(value_type = String)]
     pub job_id: JobId,
     /// Where it stands.
     pub status: JobStatus,
     /// Job type.
     pub job_type: String,
     /// Who pays.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub client: Address,
     /// The client's name, if the chain confirms it.
     pub client_ens: Option<String>,
     /// Digest of the model package.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub model: B256,
     /// Fee in µUSDC; charged only when the job completes.
-    #[schema(value_type = String)]
     pub fee: MicroUsdc,
     /// For display only.
     pub fee_usd: String,
     /// The bee that holds or did it.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub worker: Option<Address>,
     /// How often it was leased.
     pub attempts: u32,
@@ -182,37 +180,36 @@ pub struct Job {
     pub error: Option<String>,
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub submitted_at: u64,
     /// Unix seconds by which it must be completed.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub deadline: u64,
     /// Unix seconds of the worker's start.
     #[serde(with = "dec::option", default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Decimal>)]
     pub started_at: Option<u64>,
     /// Unix seconds of completion.
     #[serde(with = "dec::option", default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Decimal>)]
     pub completed_at: Option<u64>,
     /// Milliseconds of execution, to the second: what lies between the signed `started_at` and
     /// `completed_at`.
     #[serde(with = "dec::option", default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Decimal>)]
     pub execution_ms: Option<u64>,
     /// The epoch that settles it.
-    #[schema(value_type = Option<String>)]
     pub settled_in: Option<EpochId>,
     /// sha256(job_id + result_hash + worker_ens): a commitment, not evidence.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Hash>)]
     pub poe_hash: Option<B256>,
     /// Descriptive string of the engine that ran it.
     #[serde(default)]
     pub engine: Option<String>,
     /// Millijoules that it took; null when nobody measured.
     #[serde(with = "dec::option", default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Decimal>)]
     pub energy_millijoules: Option<u64>,
 }
 
@@ -220,7 +217,7 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WhyBee {
     /// The bee's key.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub worker: Address,
     /// The bee's name.
     pub name: Option<String>,
@@ -237,7 +234,6 @@ pub struct WhyBee {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Why {
     /// The job.
-    #[schema(value_type = String)]
     pub job_id: JobId,
     /// Where it stands.
     pub status: JobStatus,
@@ -245,11 +241,11 @@ pub struct Why {
     pub summary: String,
     /// Unix seconds at which the present state ends by itself.
     #[serde(with = "dec::option", default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Decimal>)]
     pub moves_on_at: Option<u64>,
     /// Jobs before it in the queue.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub ahead: u64,
     /// Every bee and why it has not taken the job.
     pub bees: Vec<WhyBee>,
@@ -259,7 +255,6 @@ pub struct Why {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobResult {
     /// The job.
-    #[schema(value_type = String)]
     pub job_id: JobId,
     /// The encrypted result: an age file to the client's recipient; its plaintext is a tar.
     pub result: BlobRef,
@@ -268,24 +263,23 @@ pub struct JobResult {
     /// CIDv1 of the ciphertext.
     pub cid: String,
     /// SHA-256 of the result manifest.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub manifest: B256,
     /// The salt, with which the client checks `execution.result`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub salt: B256,
     /// What the worker stated.
     pub execution: Execution,
     /// The worker's signature.
-    #[schema(value_type = String)]
     pub worker_signature: Signature65,
     /// The engine's descriptive string.
     pub engine: String,
     /// The origin's proof-of-execution hash.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub poe_hash: B256,
     /// Unix seconds after which the result is deleted.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub kept_until: u64,
 }
 
@@ -300,34 +294,33 @@ pub struct ReceiptProof {
     /// What the worker stated.
     pub execution: Execution,
     /// The worker's signature.
-    #[schema(value_type = String)]
     pub execution_signature: Signature65,
     /// The settling epoch.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub epoch: u64,
     /// Index of the leaf.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub index: u64,
     /// Leaves in the tree.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub size: u64,
     /// Audit path, from the leaf upwards.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Hash>)]
     pub path: Vec<B256>,
     /// The root it leads to.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub root: B256,
     /// Chain of the escrow.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub chain_id: u64,
     /// The escrow.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub escrow: Address,
     /// The settlement's transaction, once there is one.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Hash>)]
     pub transaction: Option<B256>,
 }

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::dec;
 use crate::power::Quality;
+use crate::{dec, schema};
 
 /// A power reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -56,7 +56,7 @@ pub struct Ladder {
     pub reason: String,
     /// Unix seconds since when.
     #[serde(with = "dec::option", default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Decimal>)]
     pub since: Option<u64>,
 }
 
@@ -65,7 +65,7 @@ pub struct Ladder {
 pub struct PowerSample {
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub at: u64,
     /// From the sun.
     pub solar: Option<i32>,

@@ -8,8 +8,8 @@ use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::dec;
 use crate::signature::Signature65;
+use crate::{dec, schema};
 
 /// Header of a `PATCH`: where the piece begins.
 pub const HEADER_UPLOAD_OFFSET: &str = "upload-offset";
@@ -21,11 +21,11 @@ pub const BLOB_PIECE_BYTES_MAX: usize = 8 << 20;
 #[serde(deny_unknown_fields)]
 pub struct BlobRef {
     /// SHA-256 of the (encrypted) bytes.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub sha256: B256,
     /// Their number.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub size: u64,
 }
 
@@ -35,7 +35,7 @@ pub struct BlobRef {
 pub struct BlobUpload {
     /// Number of bytes to come.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub size: u64,
 }
 
@@ -44,11 +44,11 @@ pub struct BlobUpload {
 pub struct BlobStatus {
     /// Bytes there.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub offset: u64,
     /// Bytes in all.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub size: u64,
     /// Whether all bytes are there and their digest is right.
     pub complete: bool,
@@ -58,12 +58,12 @@ pub struct BlobStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Recipient {
     /// The bee's key.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub worker: Address,
     /// Its age recipient.
+    #[schema(pattern = "^age1[0-9a-z]{58}$")]
     pub recipient: String,
     /// EIP-191 by the bee's key over the text `swarm-recipient\n<recipient>`: the queen cannot slip in her own.
-    #[schema(value_type = String)]
     pub signature: Signature65,
 }
 

@@ -10,7 +10,7 @@ use crate::order::SignedOrder;
 use crate::power::PowerRecord;
 use crate::receipt::Execution;
 use crate::signature::Signature65;
-use crate::{JobId, MicroUsdc, dec};
+use crate::{JobId, MicroUsdc, dec, schema};
 
 /// Seconds between heartbeats.
 pub const HEARTBEAT_SECONDS: u64 = 30;
@@ -24,9 +24,11 @@ pub const POLL_SECONDS_MAX: u64 = 30;
 #[serde(deny_unknown_fields)]
 pub struct Device {
     /// GPU model, or the CPU's model name.
+    #[schema(min_length = 1, max_length = 512)]
     pub name: String,
     /// GPU UUID; absent on a box without one.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
     pub uuid: Option<String>,
     /// Device memory in MiB; of a CPU bee, memory it may use.
     pub memory_mib: u32,
@@ -37,29 +39,34 @@ pub struct Device {
 #[serde(deny_unknown_fields)]
 pub struct RegisterWorker {
     /// Name for people, such as `bee-01`.
+    #[schema(min_length = 1, max_length = 64)]
     pub name: String,
     /// The bee's age recipient.
+    #[schema(pattern = "^age1[0-9a-z]{58}$")]
     pub recipient: String,
     /// EIP-191 by the bee's key over [`super::recipient_message`].
-    #[schema(value_type = String)]
     pub recipient_signature: Signature65,
     /// What it computes with.
     pub device: Device,
     /// Digests of the model packages it can serve.
-    #[schema(value_type = Vec<String>)]
+    #[schema(max_items = 256, value_type = Vec<schema::Hash>)]
     pub models: Vec<B256>,
     /// Descriptive strings of its engines, best first.
+    #[schema(min_items = 1, max_items = 16)]
     pub engines: Vec<String>,
     /// Jobs it takes at once.
+    #[schema(minimum = 1, maximum = 64)]
     pub concurrency: u32,
     /// Program version.
+    #[schema(min_length = 1, max_length = 64)]
     pub version: String,
     /// A one-time code of the operator; with it and a payee the bee is approved at once.
     #[serde(default)]
+    #[schema(max_length = 64)]
     pub join_code: Option<String>,
     /// Where its earnings should go; counts only with a join code.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub payee: Option<Address>,
 }
 
@@ -79,16 +86,16 @@ pub struct Registered {
     /// Whether it may work.
     pub approval: Approval,
     /// Where its earnings go, once approved.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub payee: Option<Address>,
     /// Leases it still holds from before its restart.
     pub leases: Vec<Lease>,
     /// Chain of the escrow.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub chain_id: u64,
     /// The escrow, for the domain of executions.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub escrow: Address,
 }
 
@@ -100,16 +107,19 @@ pub struct Heartbeat {
     pub ready: bool,
     /// Why not, if not.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 512)]
     pub not_ready_reason: Option<String>,
     /// It finishes what it has and takes nothing new.
     pub draining: bool,
     /// Lease tokens it works on; they are renewed.
+    #[schema(max_items = 256)]
     pub leases: Vec<String>,
     /// Digests of models in memory.
-    #[schema(value_type = Vec<String>)]
+    #[schema(max_items = 256, value_type = Vec<schema::Hash>)]
     pub warm_models: Vec<B256>,
     /// Utilisation of the device in percent; absent when nothing measures it.
     #[serde(default)]
+    #[schema(maximum = 100)]
     pub utilisation_percent: Option<u8>,
     /// Memory in use in MiB; absent when nothing measures it.
     #[serde(default)]
@@ -140,6 +150,7 @@ pub struct HeartbeatAnswer {
 #[serde(deny_unknown_fields)]
 pub struct LeaseRequest {
     /// Seconds to wait at most.
+    #[schema(maximum = 30)]
     pub wait_seconds: u32,
 }
 
@@ -147,13 +158,12 @@ pub struct LeaseRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Lease {
     /// The job.
-    #[schema(value_type = String)]
     pub job_id: JobId,
     /// Proves the lease.
     pub token: String,
     /// Unix seconds at which it lapses unless renewed.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub expires_at: u64,
     /// Which attempt this is, from 1.
     pub attempt: u32,
@@ -162,10 +172,9 @@ pub struct Lease {
     /// The client's order.
     pub order: SignedOrder,
     /// The fee.
-    #[schema(value_type = String)]
     pub fee: MicroUsdc,
     /// The salt of input and result.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub salt: B256,
     /// The encrypted input.
     pub input: BlobRef,
@@ -183,10 +192,13 @@ pub struct ClaimJob {}
 #[serde(deny_unknown_fields)]
 pub struct JobProgress {
     /// The lease.
+    #[schema(pattern = "^(0|[1-9][0-9]{0,19})$")]
     pub token: String,
     /// What it does now, such as `infer`.
+    #[schema(min_length = 1, max_length = 512)]
     pub stage: String,
     /// How far the job is, 0 to 10 000.
+    #[schema(maximum = 10000)]
     pub progress_bps: u32,
 }
 
@@ -195,27 +207,28 @@ pub struct JobProgress {
 #[serde(deny_unknown_fields)]
 pub struct CompleteJob {
     /// The lease.
+    #[schema(pattern = "^(0|[1-9][0-9]{0,19})$")]
     pub token: String,
     /// What ran.
     pub execution: Execution,
     /// The bee's signature over the execution's EIP-712 digest.
-    #[schema(value_type = String)]
     pub worker_signature: Signature65,
     /// The uploaded, encrypted result.
     pub result: BlobRef,
     /// SHA-256 of the result manifest.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub manifest: B256,
     /// The engine's descriptive string.
+    #[schema(min_length = 1, max_length = 512)]
     pub engine: String,
     /// The power record.
     pub power: PowerRecord,
     /// The origin's proof-of-execution hash, over the worker's lower-case address.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub poe_hash: B256,
     /// Milliseconds of execution.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub execution_ms: u64,
 }
 
@@ -224,8 +237,10 @@ pub struct CompleteJob {
 #[serde(deny_unknown_fields)]
 pub struct FailJob {
     /// The lease.
+    #[schema(pattern = "^(0|[1-9][0-9]{0,19})$")]
     pub token: String,
     /// What went wrong, without anything about the patient.
+    #[schema(min_length = 1, max_length = 512)]
     pub reason: String,
     /// Whether another attempt could succeed.
     pub retryable: bool,
@@ -235,7 +250,7 @@ pub struct FailJob {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Worker {
     /// The bee's key.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub worker: Address,
     /// Name for people.
     pub name: String,
@@ -244,12 +259,12 @@ pub struct Worker {
     /// Whether it may work.
     pub approval: Approval,
     /// Where its earnings go.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub payee: Option<Address>,
     /// What it computes with.
     pub device: Device,
     /// Models it can serve.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Hash>)]
     pub models: Vec<B256>,
     /// Its engines.
     pub engines: Vec<String>,
@@ -258,23 +273,22 @@ pub struct Worker {
     /// Why not, if not.
     pub not_ready_reason: Option<String>,
     /// Jobs it holds now.
-    #[schema(value_type = Vec<String>)]
     pub current_jobs: Vec<JobId>,
     /// Jobs it completed.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub jobs_completed: u64,
     /// Ready seconds in the open epoch.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub ready_seconds: u64,
     /// Unix seconds of its last heartbeat; 0 before the first.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub last_heartbeat: u64,
     /// Unix seconds of its registration.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub registered_at: u64,
 }
 
@@ -283,7 +297,7 @@ pub struct Worker {
 #[serde(deny_unknown_fields)]
 pub struct ApproveWorker {
     /// Where its earnings go.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub payee: Address,
 }
 
@@ -302,7 +316,7 @@ pub struct JoinCode {
     pub code: String,
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub expires_at: u64,
 }
 
@@ -312,7 +326,7 @@ pub struct JoinCode {
 pub struct WorkerSample {
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub at: u64,
     /// Whether it passed its self-check.
     pub ready: bool,

@@ -18,7 +18,7 @@ use crate::power::PowerRecord;
 use crate::receipt::{Execution, Receipt};
 use crate::signature::{Signature65, eip191_digest};
 use crate::tree::Subtree;
-use crate::{EpochId, MicroUsdc, dec};
+use crate::{EpochId, MicroUsdc, dec, schema};
 
 pub use build::{
     BuildError, Builder, Built, BundleFile, EpochInput, SettledJob, WorkerEpoch, build,
@@ -57,7 +57,6 @@ pub struct JobEntry {
     /// What the worker stated; its EIP-712 digest is `receipt.execution`.
     pub execution: Execution,
     /// The worker's signature of it.
-    #[schema(value_type = String)]
     pub execution_signature: Signature65,
     /// The client's order and signature; its commitment is `receipt.order`.
     pub order: SignedOrder,
@@ -73,7 +72,7 @@ pub struct JobEntry {
 pub struct JobsPage {
     /// Index of the first receipt in the tree.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub first: u64,
     /// The receipts in the order of the leaves.
     pub jobs: Vec<JobEntry>,
@@ -84,27 +83,24 @@ pub struct JobsPage {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Agent {
     /// The bee's key.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub worker: Address,
     /// Where its earnings go.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub payee: Address,
     /// How many receipts it has.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub receipts: u64,
     /// Σ fee of its receipts.
-    #[schema(value_type = String)]
     pub fees: MicroUsdc,
     /// Whole seconds it was ready.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub ready_seconds: u64,
     /// Its share of the work pool.
-    #[schema(value_type = String)]
     pub work: MicroUsdc,
     /// Its share of the readiness pool.
-    #[schema(value_type = String)]
     pub readiness: MicroUsdc,
 }
 
@@ -113,14 +109,13 @@ pub struct Agent {
 #[serde(deny_unknown_fields)]
 pub struct ClientCharge {
     /// Who pays.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub client: Address,
     /// How many receipts.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub receipts: u64,
     /// Σ fee of them: the charge.
-    #[schema(value_type = String)]
     pub amount: MicroUsdc,
 }
 
@@ -145,10 +140,9 @@ pub struct PayoutPart {
     /// Why.
     pub kind: PartKind,
     /// For work and readiness, the worker that earned it.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Address>)]
     pub worker: Option<Address>,
     /// How much.
-    #[schema(value_type = String)]
     pub amount: MicroUsdc,
 }
 
@@ -157,10 +151,9 @@ pub struct PayoutPart {
 #[serde(deny_unknown_fields)]
 pub struct Payout {
     /// Who is credited.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub payee: Address,
     /// Σ of the parts: the credit.
-    #[schema(value_type = String)]
     pub amount: MicroUsdc,
     /// Where it comes from.
     pub parts: Vec<PayoutPart>,
@@ -174,11 +167,11 @@ pub struct PagePlace {
     pub file: String,
     /// Index of its first receipt.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub first: u64,
     /// How many receipts.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub count: u64,
     /// The perfect subtrees that cover exactly its leaves.
     pub subtrees: Vec<Subtree>,
@@ -191,49 +184,47 @@ pub struct Summary {
     /// Version of this format.
     pub version: u32,
     /// The epoch by name.
-    #[schema(value_type = String)]
     pub epoch_id: EpochId,
     /// The epoch's number.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub epoch: u64,
     /// EIP-155 chain id.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub chain_id: u64,
     /// The escrow.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub escrow: Address,
     /// Struct hash of the seal before this one; 0 for the first.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub previous: B256,
     /// Root of the receipts' tree.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub receipts_root: B256,
     /// Number of receipts.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub receipt_count: u64,
     /// Σ charges = Σ payouts, µUSDC.
-    #[schema(value_type = String)]
     pub charged: MicroUsdc,
     /// keccak256(abi.encode(Entry[])) of the charge vector.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub charges: B256,
     /// The same of the payout vector.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Hash)]
     pub payouts: B256,
     /// Unix seconds.
     #[serde(with = "dec")]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Decimal)]
     pub sealed_at: u64,
     /// The rates that divided the revenue.
     pub rates: Rates,
     /// Payee of the protocol fee.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub protocol_payee: Address,
     /// Payee of the operator fee.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Address)]
     pub operator_payee: Address,
     /// The revenue, divided.
     pub pools: Pools,

@@ -1,0 +1,239 @@
+//! Whole inputs, one or more for each decoder, from which damage begins.
+
+use swarm_imaging::{SeriesSpec, write_series};
+use swarm_store::{age, archive};
+
+#[allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "it is the imaging crate's test module"
+)]
+#[path = "../../imaging/tests/common/mod.rs"]
+mod imaging;
+
+/// The identity to which [`age_files`] are encrypted: always the same, so that damage repeats, and nobody's.
+pub fn identity() -> age::Identity {
+    let secret: Vec<u8> = (1..=32).collect();
+    let hrp = bech32::Hrp::parse("age-secret-key-").expect("a prefix");
+    let text = bech32::encode::<bech32::Bech32>(hrp, &secret).expect("32 bytes fit");
+    text.to_uppercase().parse().expect("an identity")
+}
+
+/// One slice in every transfer syntax that is read here, and an enhanced object of three.
+pub fn dicom() -> Vec<Vec<u8>> {
+    let spec = SeriesSpec {
+        intercept: -1000.0,
+        ..SeriesSpec::default()
+    };
+    let plain = write_series(&imaging::volume(), &spec).expect("a series");
+    let slice = &plain[0].1;
+    vec![
+        slice.clone(),
+        imaging::as_plain(slice, "1.2.840.10008.1.2"),
+        imaging::as_plain(slice, "1.2.840.10008.1.2.2"),
+        imaging::as_deflated(slice, 0),
+        imaging::as_rle(slice, 63),
+        imaging::as_coded(slice, "1.2.840.10008.1.2.4.90", imaging::jpeg_2000()),
+        imaging::as_coded(slice, "1.2.840.10008.1.2.4.70", imaging::jpeg_lossless()),
+        imaging::as_enhanced(&plain[..3].to_vec()),
+    ]
+}
+
+/// Coded frames: RLE is in [`dicom`], these are JPEG 2000 and lossless JPEG.
+pub fn frames() -> Vec<Vec<u8>> {
+    vec![
+        imaging::jpeg_2000(),
+        imaging::jpeg_2000_signed(),
+        imaging::jpeg_lossless(),
+    ]
+}
+
+/// A slice around a coded frame; `jpeg2000` says which of the two codecs.
+pub fn slice_of(frame: &[u8], jpeg2000: bool) -> Vec<u8> {
+    use std::sync::OnceLock;
+    static SLICE: OnceLock<Vec<u8>> = OnceLock::new();
+    let slice = SLICE.get_or_init(|| dicom().swap_remove(0));
+    let syntax = if jpeg2000 {
+        "1.2.840.10008.1.2.4.90"
+    } else {
+        "1.2.840.10008.1.2.4.70"
+    };
+    let mut frame = frame.to_vec();
+    frame.resize(frame.len().next_multiple_of(2), 0);
+    imaging::as_coded(slice, syntax, frame)
+}
+
+/// NIfTI-1, not compressed.
+pub fn nifti() -> Vec<Vec<u8>> {
+    let data: Vec<i16> = (0..210).collect();
+    vec![imaging::nifti([7, 6, 5], &data)]
+}
+
+/// The tar that an input is.
+pub fn tars() -> Vec<Vec<u8>> {
+    let files = |names: &[&str]| -> Vec<(String, Vec<u8>)> {
+        let file = |(n, name): (usize, &&str)| ((*name).to_owned(), vec![n as u8; 100 + 300 * n]);
+        names.iter().enumerate().map(file).collect()
+    };
+    let tar = |names: &[&str]| archive::pack(&files(names)).expect("packs");
+    vec![
+        tar(&["scan.nii.gz"]),
+        tar(&["a/1.dcm", "a/2.dcm", "b/3.dcm"]),
+    ]
+}
+
+/// Files encrypted to [`identity`], alone and among others.
+pub fn age_files() -> Vec<Vec<u8>> {
+    let me = identity();
+    let other = age::Identity::generate();
+    let to = |all: &[age::Recipient]| age::encrypt(&[7; 3_000], all).expect("encrypts");
+    vec![
+        to(&[me.recipient()]),
+        to(&[other.recipient(), me.recipient(), other.recipient()]),
+    ]
+}
+
+/// What `model.toml` says in [`packages`].
+pub const MODEL_TOML: &str = include_str!("../../../scripts/model/brain_mri/model.toml");
+
+/// The protobuf of a small network with that interface: two nodes, one with a subgraph, and weights.
+pub fn onnx() -> Vec<u8> {
+    let varint = |mut rest: usize| {
+        let mut bytes = Vec::new();
+        while rest >= 0x80 {
+            bytes.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        bytes.push(rest as u8);
+        bytes
+    };
+    let field = |number: usize, content: &[u8]| {
+        [
+            varint(number << 3 | 2),
+            varint(content.len()),
+            content.to_vec(),
+        ]
+        .concat()
+    };
+    let value = |name: &[u8], channels: u8| {
+        let dims: Vec<u8> = [Some(1), Some(channels), None, None, None]
+            .iter()
+            .flat_map(|dim| field(1, &dim.map_or(field(2, b"n"), |n| vec![1 << 3, n])))
+            .collect();
+        [
+            field(1, name),
+            field(2, &field(1, &[vec![1 << 3, 1], field(2, &dims)].concat())),
+        ]
+        .concat()
+    };
+    let weights = [field(8, b"w"), vec![1 << 3, 2], field(9, &[0; 8])].concat();
+    let node = [field(1, b"input"), field(2, b"output"), field(4, b"Relu")].concat();
+    let within = field(6, &[field(1, &node), field(5, &weights)].concat());
+    let branch = [field(4, b"If"), field(5, &within)].concat();
+    let graph = [
+        field(1, &node),
+        field(1, &branch),
+        field(5, &weights),
+        field(11, &value(b"input", 1)),
+        field(12, &value(b"output", 2)),
+    ]
+    .concat();
+    [field(8, &[2 << 3, 17]), field(7, &graph)].concat()
+}
+
+/// A package as a tar.
+pub fn package(toml: &[u8], onnx: &[u8]) -> Vec<u8> {
+    let files = [("model.toml", toml), ("model.onnx", onnx)];
+    let files = files.map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
+    archive::pack(&files).expect("packs")
+}
+
+/// The committed bundle: name and bytes of each file.
+pub const BUNDLE: [(&str, &[u8]); 6] = [
+    (
+        "SUMMARY.json",
+        include_bytes!("../../types/vectors/epoch-002/SUMMARY.json"),
+    ),
+    (
+        "jobs/00000.json",
+        include_bytes!("../../types/vectors/epoch-002/jobs/00000.json"),
+    ),
+    (
+        "agents.json",
+        include_bytes!("../../types/vectors/epoch-002/agents.json"),
+    ),
+    (
+        "clients.json",
+        include_bytes!("../../types/vectors/epoch-002/clients.json"),
+    ),
+    (
+        "payouts.json",
+        include_bytes!("../../types/vectors/epoch-002/payouts.json"),
+    ),
+    (
+        "SIGNATURE.txt",
+        include_bytes!("../../types/vectors/epoch-002/SIGNATURE.txt"),
+    ),
+];
+
+/// Messages of the API as their senders write them, by the name of their type.
+pub fn messages() -> Vec<(&'static str, Vec<u8>)> {
+    let page: serde_json::Value = serde_json::from_slice(BUNDLE[1].1).expect("the bundle is JSON");
+    let entry = &page["jobs"][0];
+    let (address, hash) = (
+        format!("0x{}", "11".repeat(20)),
+        format!("0x{}", "22".repeat(32)),
+    );
+    let signature = &entry["order"]["signature"];
+    let recipient = identity().recipient().to_string();
+    let blob = serde_json::json!({ "sha256": hash, "size": "3000" });
+    let device = serde_json::json!({ "name": "cpu", "uuid": null, "memory_mib": 1024 });
+    [
+        ("SubmitJob", serde_json::json!({
+            "job_type": "brain_mri", "order": entry["order"]["order"], "signature": signature, "salt": hash,
+            "input": blob, "reply_to": recipient, "client_ens": "name.eth",
+        })),
+        ("CompleteJob", serde_json::json!({
+            "token": "12345", "execution": entry["execution"], "worker_signature": entry["executionSignature"],
+            "result": blob, "manifest": hash, "engine": entry["engine"], "power": entry["power"], "poe_hash": hash,
+            "execution_ms": "12",
+        })),
+        ("RegisterWorker", serde_json::json!({
+            "name": "bee-01", "recipient": recipient, "recipient_signature": signature, "device": device,
+            "models": [hash], "engines": ["test"], "concurrency": 1, "version": "0.1.0", "join_code": "00ff", "payee": address,
+        })),
+        ("Heartbeat", serde_json::json!({
+            "ready": false, "not_ready_reason": "no", "draining": false, "leases": ["1", "2"], "warm_models": [hash],
+            "utilisation_percent": 50, "memory_used_mib": 100,
+        })),
+        ("LeaseRequest", serde_json::json!({ "wait_seconds": 25 })),
+        ("JobProgress", serde_json::json!({ "token": "12345", "stage": "infer", "progress_bps": 5000 })),
+        ("FailJob", serde_json::json!({ "token": "12345", "reason": "why", "retryable": true })),
+        ("QuoteRequest", serde_json::json!({ "job_type": "brain_mri", "model": hash })),
+        ("BlobUpload", serde_json::json!({ "size": "3000" })),
+        ("ApproveWorker", serde_json::json!({ "payee": address })),
+        ("DrainWorker", serde_json::json!({ "drain": true })),
+        ("TopUp", serde_json::json!({ "transaction": hash })),
+        ("Webhook", serde_json::json!({ "url": "https://example.org/hook" })),
+    ]
+    .map(|(name, value)| (name, value.to_string().into_bytes()))
+    .into()
+}
+
+/// Short texts that are parsed: ids, amounts, signatures, keys.
+pub fn texts() -> Vec<Vec<u8>> {
+    let signature = format!("0x{}1b", "11".repeat(64));
+    [
+        "job-002-0848",
+        "epoch-002",
+        "18446744073709551615",
+        "$18446744073709.551615",
+        &signature,
+        &identity().secret_text(),
+        "0x00000000000000000000000000000000000000aa",
+        std::str::from_utf8(BUNDLE[5].1).expect("text"),
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .into()
+}
