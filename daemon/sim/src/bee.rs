@@ -87,13 +87,13 @@ impl World {
             return Ok(());
         }
         match self.rng.below(100) {
-            0..22 => self.beat(n).await,
-            22..46 => {
+            0..4 => self.beat(n).await,
+            4..36 => {
                 let wait = self.rng.pick(&[0, 0, 5, 30]).copied().unwrap_or(0);
                 self.poll(n, wait).await
             }
-            46..52 => self.progress(n).await,
-            52..82 => self.complete_one(n, None).await,
+            36..44 => self.progress(n).await,
+            44..82 => self.complete_one(n, None).await,
             82..88 => {
                 let lies = [
                     Lie::Signature,
@@ -192,6 +192,8 @@ impl World {
             warm_models: Vec::new(),
             utilisation_percent: None,
             memory_used_mib: None,
+            temperature_celsius: None,
+            power_milliwatts: None,
         };
         let ask = Ask::json("POST", "/api/v1/workers/heartbeat", &beat);
         let Some(reply) = self.signed(self.bees[n].key(), ask).await? else {

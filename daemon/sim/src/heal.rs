@@ -2,6 +2,7 @@
 
 use swarm_chain::At;
 use swarm_ledger::JobFilter;
+use swarm_ledger::journal::kind;
 use swarm_ledger::records::{EpochState, JobRecord, JobState};
 use swarm_types::MicroUsdc;
 
@@ -83,7 +84,9 @@ impl World {
             self.guard().await?;
             self.pass(3_000).await?;
             self.round().await?;
-            if self.is_settled().await? {
+            // A settlement that a lost ledger had sent may be included only now.
+            self.note_lost_seals().await?;
+            if self.lost_seals || self.is_settled().await? {
                 return Ok(());
             }
             self.ask_for_seal().await?;
@@ -153,11 +156,11 @@ impl World {
                         "epoch {number} is on the chain with a seal that the ledger does not have"
                     )));
                 }
+                if !self.lost_seals {
+                    self.stats.note("runs with seals that a backup lost");
+                }
                 self.lost_seals = true;
             }
-        }
-        if self.lost_seals {
-            self.stats.note("runs with seals that a backup lost");
         }
         Ok(())
     }
@@ -188,6 +191,35 @@ impl World {
         self.round().await?;
         self.count().await?;
         self.empty().await
+    }
+
+    /// Counts what the last life's ledger went through.
+    pub async fn note_journal(&mut self) -> Held {
+        let Some(ledger) = self.ledger() else {
+            return Ok(());
+        };
+        let mut after = 0;
+        loop {
+            let events = ledger.events_after(after, JOBS_MAX).await;
+            let events = events.map_err(|error| Broken(format!("the journal: {error:?}")))?;
+            let Some(last) = events.last() else {
+                return Ok(());
+            };
+            after = last.seq;
+            for event in &events {
+                match event.kind.as_str() {
+                    kind::JOB_RETRIED => self.stats.note("attempts that failed"),
+                    kind::JOB_DEFERRED => self.stats.note("jobs deferred to the next epoch"),
+                    kind::EPOCH_SUBMITTED => self.stats.note("settlements sent"),
+                    kind::EPOCH_UNINCLUDED => self.stats.note("settlements taken back"),
+                    kind::EPOCH_SEALING if event.body.contains("reopened") => {
+                        self.stats.note("seals that grew too old");
+                    }
+                    kind::CHAIN_UNDONE => self.stats.note("events of the chain undone"),
+                    _ => {}
+                }
+            }
+        }
     }
 
     /// Counts what became of the jobs.

@@ -28,10 +28,12 @@ pub mod model;
 pub mod node;
 mod oracle;
 pub mod people;
+pub mod plant;
 pub mod rng;
 pub mod stats;
 pub mod world;
 
 pub use batch::{Batch, replay};
+pub use plant::Plant;
 pub use stats::Stats;
-pub use world::{Broken, Outcome, run};
+pub use world::{Broken, Outcome, run, run_with};

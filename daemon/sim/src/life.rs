@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use swarm_ledger::{Fate, Gate};
 use tokio_util::sync::CancellationToken;
 
+use crate::plant::Plant;
 use crate::rng::Rng;
 
 /// Bytes of the header of SQLite's log, whose salts change when the log begins anew.
@@ -34,6 +35,7 @@ pub struct Life {
     image: PathBuf,
     dead: CancellationToken,
     state: Mutex<State>,
+    plant: Plant,
 }
 
 struct State {
@@ -51,11 +53,12 @@ struct State {
 
 impl Life {
     /// A life on the ledger at `ledger`; its files at the end are left in the directory `image`.
-    pub fn new(ledger: PathBuf, image: PathBuf, rng: Rng) -> Self {
+    pub fn new(ledger: PathBuf, image: PathBuf, rng: Rng, plant: Plant) -> Self {
         Self {
             ledger,
             image,
             dead: CancellationToken::new(),
+            plant,
             state: Mutex::new(State {
                 end: None,
                 full: 0,
@@ -162,6 +165,11 @@ impl Life {
             return Ok(());
         }
         fs::copy(&old_log, &log)?;
+        if self.plant == Plant::ForgetfulDisk {
+            let length = fs::metadata(&log)?.len();
+            let log = fs::OpenOptions::new().write(true).open(&log)?;
+            return log.set_len(length / 2);
+        }
         match tear {
             None => Ok(()),
             Some(false) => {

@@ -379,6 +379,7 @@ impl World {
         self.stats.add("epochs voided", recount.void.len() as u64);
         let jobs = self.jobs().await?;
         self.note_ends(&jobs);
+        self.note_journal().await?;
         self.stats.note("runs");
         Ok(())
     }

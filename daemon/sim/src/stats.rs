@@ -15,7 +15,9 @@ impl Stats {
 
     /// Counts `times` more.
     pub fn add(&mut self, what: &'static str, times: u64) {
-        *self.0.entry(what).or_default() += times;
+        if times > 0 {
+            *self.0.entry(what).or_default() += times;
+        }
     }
 
     /// How often it was seen.

@@ -29,6 +29,7 @@ use crate::node::state::CHAIN_ID;
 use crate::node::transport::{Line, SharedNode, Wire, lock};
 use crate::node::{FINAL_BEHIND, Node};
 use crate::people::{self, *};
+use crate::plant::Plant;
 use crate::rng::Rng;
 use crate::stats::Stats;
 
@@ -114,6 +115,7 @@ pub struct World {
     home: tempfile::TempDir,
     lives: u64,
     nonce: u64,
+    plant: Plant,
 }
 
 /// Runs `seed`; `verbose` prints every line of its trace.
@@ -121,12 +123,20 @@ pub struct World {
 /// # Errors
 /// What did not hold.
 pub fn run(seed: u64, verbose: bool) -> Held<Outcome> {
+    run_with(seed, verbose, Plant::Nothing)
+}
+
+/// The same with something wrong.
+///
+/// # Errors
+/// What did not hold.
+pub fn run_with(seed: u64, verbose: bool, plant: Plant) -> Held<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
     let runtime = runtime.map_err(|error| Broken(format!("no runtime: {error}")))?;
     let ran = runtime.block_on(async {
-        let mut world = World::begin(seed, verbose).await?;
+        let mut world = World::begin(seed, verbose, plant).await?;
         world.live().await?;
         world.heal().await?;
         world.settle_up().await?;
@@ -174,9 +184,9 @@ fn scratch() -> std::io::Result<tempfile::TempDir> {
 }
 
 impl World {
-    async fn begin(seed: u64, verbose: bool) -> Held<Self> {
+    async fn begin(seed: u64, verbose: bool, plant: Plant) -> Held<Self> {
         let mut rng = Rng::new(seed);
-        let node: SharedNode = Arc::new(Mutex::new(Node::new()));
+        let node: SharedNode = Arc::new(Mutex::new(Node::new(plant)));
         let token = genesis::params().token;
         let line = Line {
             away: false,
@@ -205,6 +215,7 @@ impl World {
             home,
             lives: 0,
             nonce: 0,
+            plant,
             rng,
         };
         world.found().await?;
@@ -259,13 +270,19 @@ impl World {
         if self.rng.chance(60) {
             self.round().await?;
         }
-        let millis = match self.rng.below(100) {
-            0..70 => self.rng.range(200, 15_000),
-            70..93 => self.rng.range(15_000, 200_000),
-            93..99 => self.rng.range(200_000, 4_000_000),
-            _ => self.rng.range(4_000_000, 110_000_000),
+        let millis = match self.rng.below(200) {
+            0..150 => self.rng.range(200, 8_000),
+            150..190 => self.rng.range(8_000, 60_000),
+            190..199 => self.rng.range(60_000, 3_000_000),
+            _ => self.rng.range(3_000_000, 110_000_000),
         };
-        self.pass(millis).await
+        self.pass(millis).await?;
+        for n in 0..BEES {
+            if self.bees[n].alive && self.rng.chance(35) {
+                self.beat(n).await?;
+            }
+        }
+        Ok(())
     }
 
     // Time
@@ -377,6 +394,7 @@ impl World {
             config.ledger_path(),
             self.image_dir(),
             self.rng.split(),
+            self.plant,
         ));
         let rpc = Wire::faulty(self.node.clone(), self.line.clone(), life.clone());
         let chain = Chain::over(rpc, CHAIN_ID, ESCROW, genesis::params().token);

@@ -1,6 +1,6 @@
 //! A thousand runs, each from its seed.
 
-use swarm_sim::{Batch, replay, run};
+use swarm_sim::{Batch, Plant, replay, run, run_with};
 
 /// Seeds of the test command; `cargo run -p swarm-sim -- --seeds FROM..TO` runs more.
 const SEEDS: u64 = 1_000;
@@ -38,4 +38,20 @@ fn a_seed_gives_the_same_run_again() {
         run(1, false).map(|run| run.trace),
         run(2, false).map(|run| run.trace)
     );
+}
+
+/// What is wrong on purpose is found, and soon.
+#[test]
+fn planted_faults_are_found() {
+    let plants = [
+        Plant::ForgetfulDisk,
+        Plant::LostEvents,
+        Plant::GreedyEscrow,
+        Plant::StubbornEscrow,
+    ];
+    for plant in plants {
+        let found = (0..60).find_map(|seed| Some((seed, run_with(seed, false, plant).err()?)));
+        let (seed, broken) = found.unwrap_or_else(|| panic!("{plant:?} is never noticed"));
+        println!("{plant:?} by seed {seed}: {broken}");
+    }
 }

@@ -15,6 +15,8 @@ use swarm_types::Signature65;
 use swarm_types::eip712::{Domain, EpochSeal};
 use swarm_types::tree;
 
+use crate::plant::Plant;
+
 /// `Status` of an epoch.
 const NONE: u8 = 0;
 const PENDING: u8 = 1;
@@ -74,6 +76,8 @@ pub struct Escrow {
     paused_at: u64,
     paused_until: u64,
     stopped: bool,
+    /// What is wrong with it on purpose.
+    pub(super) plant: Plant,
 }
 
 /// A call within a transaction.
@@ -123,6 +127,7 @@ impl Escrow {
             paused_at: 0,
             paused_until: 0,
             stopped: false,
+            plant: Plant::Nothing,
         }
     }
 
@@ -236,7 +241,7 @@ impl Escrow {
         }
         match self.status(a.pending_epoch, now) {
             PENDING => return,
-            VOID => a.balance += a.pending,
+            VOID if self.plant != Plant::StubbornEscrow => a.balance += a.pending,
             _ => {}
         }
         a.pending = 0;
@@ -578,7 +583,10 @@ impl Escrow {
             ascending(client, amount, &mut last)?;
             let mut a = self.accounts.get(&client).copied().unwrap_or_default();
             // The epoch before is final or void: what it charged is gone, or back.
-            if a.pending != 0 && self.is_void(a.pending_epoch) {
+            if a.pending != 0
+                && self.is_void(a.pending_epoch)
+                && self.plant != Plant::StubbornEscrow
+            {
                 a.balance += a.pending;
             }
             let chargeable = a.balance - matured(&a, a.balance, now);
@@ -598,7 +606,9 @@ impl Escrow {
                 })
             })?;
             let taken = amount.to::<u64>();
-            (a.balance, a.pending, a.pending_epoch) = (a.balance - taken, taken, epoch);
+            let more = u64::from(self.plant == Plant::GreedyEscrow);
+            let left = (a.balance - taken).saturating_sub(more);
+            (a.balance, a.pending, a.pending_epoch) = (left, taken, epoch);
             self.accounts.insert(client, a);
             effects.events.push(V::Charged(SwarmEscrow::Charged {
                 epoch,

@@ -6,6 +6,7 @@ use swarm_contracts::Params;
 
 use super::state::State;
 use crate::people::{self, CLIENTS, GUARDIAN, OWNER, SETTLERS, THRESHOLD};
+use crate::plant::Plant;
 
 /// Unix seconds of the first block.
 pub const START: u64 = 1_800_000_000;
@@ -22,9 +23,9 @@ pub fn params() -> Params {
 }
 
 /// The state before anything happens.
-pub fn state() -> State {
+pub fn state(plant: Plant) -> State {
     let clients: Vec<Address> = (0..CLIENTS)
         .map(|n| people::address(people::client(n)))
         .collect();
-    State::new(params(), ESCROW, &clients, CLIENT_FUNDS, START)
+    State::new(params(), ESCROW, &clients, CLIENT_FUNDS, START).with(plant)
 }

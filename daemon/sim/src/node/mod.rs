@@ -15,6 +15,8 @@ use alloy::rpc::types::Header as RpcHeader;
 
 use state::{Message, Outcome, State};
 
+use crate::plant::Plant;
+
 /// Wei per gas that every block asks for.
 pub const BASE_FEE: u64 = 5_000_000;
 /// Blocks that `safe` is behind `latest`.
@@ -71,20 +73,15 @@ pub struct Node {
     finalized: u64,
     /// Unix seconds now.
     now: u64,
+    plant: Plant,
 }
 
 /// Why the pool does not take a transaction; the words are those of common nodes.
 pub type Refusal = &'static str;
 
-impl Default for Node {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Node {
     /// A chain that begins with the first block.
-    pub fn new() -> Self {
+    pub fn new(plant: Plant) -> Self {
         let mut node = Self {
             blocks: Vec::new(),
             pool: Vec::new(),
@@ -92,8 +89,9 @@ impl Node {
             branch: 0,
             finalized: 0,
             now: genesis::START,
+            plant,
         };
-        node.seal(genesis::START, Vec::new(), genesis::state());
+        node.seal(genesis::START, Vec::new(), genesis::state(plant));
         node
     }
 

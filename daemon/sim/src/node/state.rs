@@ -11,6 +11,7 @@ use swarm_contracts::{MAX_ENTRIES, Network, Params};
 use swarm_types::eip712;
 
 use super::escrow::{Caller, Effects, Escrow};
+use crate::plant::Plant;
 
 /// The chain id of Base Sepolia, whose USDC address the token is at.
 pub const CHAIN_ID: u64 = 84_532;
@@ -83,6 +84,12 @@ impl State {
             token,
             escrow: Escrow::new(params, domain, now),
         }
+    }
+
+    /// The same with something wrong.
+    pub fn with(mut self, plant: Plant) -> Self {
+        self.escrow.plant = plant;
+        self
     }
 
     /// How many transactions `account` has sent.
