@@ -81,8 +81,10 @@ impl SignedOrder {
     }
 
     /// The two addresses for which the signature counts (EIP-712, and EIP-191 over its digest). One of
-    /// them must be the client or one of the client's order signers in the escrow.
+    /// them must be the client or one of the client's order signers in the escrow. When the first is the
+    /// client, the second is too.
     pub fn signers(&self, domain: &Domain) -> Result<[Address; 2], SignatureError> {
-        self.signature.recover_either(&self.order.digest(domain))
+        self.signature
+            .recover_either(&self.order.digest(domain), &self.order.client)
     }
 }
