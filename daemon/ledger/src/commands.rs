@@ -57,6 +57,23 @@ pub struct Claim {
     pub lease_seconds: u64,
 }
 
+/// Lease the oldest pending jobs that the worker can take, as [`Claim`] leases one.
+#[derive(Clone, Debug)]
+pub struct ClaimMany {
+    /// Unix seconds.
+    pub now: u64,
+    /// The bee; must be approved and not draining.
+    pub worker: Address,
+    /// Models it can run.
+    pub models: Vec<B256>,
+    /// At most so many.
+    pub jobs_max: u32,
+    /// Workers without work that could take the same jobs: they are left their even share of what is pending.
+    pub idle_others: u32,
+    /// How long each lease holds without renewal.
+    pub lease_seconds: u64,
+}
+
 /// Keep leases alive.
 #[derive(Clone, Debug)]
 pub struct Renew {

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::Connection;
 use swarm_types::{Address, B256, MicroUsdc};
 
+use crate::books::Books;
 use crate::error::LedgerError;
 use crate::journal::Head;
 use crate::records::{JobState, LeaseToken};
@@ -58,7 +59,7 @@ pub(crate) struct Hook {
 }
 
 /// All that is kept in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Hot {
     pub journal: Head,
     /// Number of the open epoch.
@@ -75,6 +76,7 @@ pub(crate) struct Hot {
     /// Pending jobs by model, oldest first.
     pub pending: HashMap<B256, BTreeSet<i64>>,
     pub hooks: HashMap<Address, Vec<Hook>>,
+    pub books: Books,
     /// Whether a job became pending since the watchers were told.
     pub became_pending: bool,
 }
@@ -93,6 +95,7 @@ impl Hot {
             jobs: HashMap::new(),
             pending: HashMap::new(),
             hooks: HashMap::new(),
+            books: Books::default(),
             became_pending: true,
         };
         for (key, job) in sql::jobs::open_ones(conn)? {
@@ -121,6 +124,12 @@ impl Hot {
                 self.pending.remove(model);
             }
         }
+    }
+
+    /// How many jobs of `models` are pending.
+    pub fn pending_of(&self, models: &[B256]) -> usize {
+        let jobs = models.iter().filter_map(|model| self.pending.get(model));
+        jobs.map(BTreeSet::len).sum()
     }
 
     /// The oldest pending job of one of `models` that `worker` can read and that is not due at `now`.

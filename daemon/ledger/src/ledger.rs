@@ -49,7 +49,7 @@ impl Ledger {
         let readers = Arc::new(Readers::open(path)?);
         Ok(Self {
             path: Arc::new(path.to_owned()),
-            writer: Writer::start(conn)?,
+            writer: Writer::start(conn, path)?,
             readers,
         })
     }
@@ -110,6 +110,11 @@ impl Ledger {
 
     /// Leases a job to a worker; `None` when no pending job fits it.
     pub async fn claim(&self, command: Claim) -> Done<Option<Lease>, ClaimRefusal> {
+        self.run(command).await
+    }
+
+    /// Leases several jobs to a worker, the oldest first; none when no pending job fits it.
+    pub async fn claim_many(&self, command: ClaimMany) -> Done<Vec<Lease>, ClaimRefusal> {
         self.run(command).await
     }
 
@@ -280,6 +285,20 @@ impl Ledger {
     /// A job.
     pub async fn job(&self, id: JobId) -> Result<Option<JobRecord>, LedgerError> {
         self.readers.read(move |c| sql::jobs::get(c, id)).await
+    }
+
+    /// Jobs with the blobs of their results, one answer for each pair.
+    pub async fn jobs_and_results(
+        &self,
+        pairs: Vec<(JobId, B256)>,
+    ) -> Result<Vec<(Option<JobRecord>, Option<BlobRecord>)>, LedgerError> {
+        self.readers
+            .read(move |c| {
+                let both =
+                    |(job, result)| Ok((sql::jobs::get(c, job)?, sql::blobs::get(c, result)?));
+                pairs.into_iter().map(both).collect()
+            })
+            .await
     }
 
     /// The job of a client's order, by the order's nonce.

@@ -14,7 +14,9 @@
 
 mod apply;
 mod backup;
+mod books;
 mod check;
+mod checkpoint;
 pub mod commands;
 mod error;
 mod hot;

@@ -4,6 +4,10 @@
 pub const QUEUE_COMMANDS_MAX: usize = 8_192;
 /// Commands in one transaction.
 pub const BATCH_COMMANDS_MAX: usize = 1_024;
+/// Clients whose money the writer keeps in memory.
+pub const BOOK_CLIENTS_MAX: usize = 65_536;
+/// Open jobs whose order the writer keeps in memory; those of others it reads when it needs them.
+pub const BOOK_RECORDS_MAX: usize = 16_384;
 /// Connections that read.
 pub const READERS: usize = 4;
 /// Rows of one page of any list.
@@ -46,13 +50,17 @@ pub const LEASE_SECONDS_MAX: u64 = 3_600;
 pub const HEARTBEAT_GAP_MILLIS_MAX: u64 = 95_000;
 /// Violations that a check lists for each rule.
 pub const VIOLATIONS_MAX: usize = 20;
-/// Pages of the write-ahead log after which it is moved into the database (4 KiB each).
+/// Pages of the write-ahead log (4 KiB each) after which the writer moves what is left of it and begins it
+/// anew.
 pub const WAL_PAGES: u32 = 16_384;
+/// Pages that the write-ahead log grows by before they are moved beside the writer.
+pub const WAL_PAGES_BESIDE: u32 = 2_048;
 /// Milliseconds that a reader waits for a lock.
 pub const BUSY_MILLIS: u64 = 5_000;
 /// Largest amount the ledger holds, µUSDC: sums of accounts stay below 2⁶³.
 pub const AMOUNT_MAX: u64 = 1 << 60;
 
+const _: () = assert!(WAL_PAGES_BESIDE < WAL_PAGES);
 const _: () = assert!(BATCH_COMMANDS_MAX <= QUEUE_COMMANDS_MAX);
 const _: () = assert!(JOB_SEQ_MAX < 1 << 32 && EPOCH_MAX < 1 << 31);
 const _: () = assert!(COMPLETION_GRACE_SECONDS < LEASE_SECONDS_MAX);

@@ -6,11 +6,13 @@
 //! transaction of its own, so that one bad command cannot take its neighbours along.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::checkpoint::Checkpointer;
 use crate::error::{CommandError, LedgerError};
 use crate::hot::Hot;
 use crate::limits::{BATCH_COMMANDS_MAX, QUEUE_COMMANDS_MAX};
@@ -25,6 +27,10 @@ pub(crate) trait Command: Send + 'static {
     type Answer: Send + 'static;
     /// Why it may be refused.
     type Refusal: Error + Send + 'static;
+
+    /// Whether it changes money, standings of workers and transfers only through [`Hot::books`], or not at
+    /// all. What is pending there is written before any other command runs.
+    const ON_BOOKS: bool = false;
 
     /// Runs inside a transaction. Must be repeatable: it may run twice, after a rollback in between.
     /// Must not write before it is sure not to refuse.
@@ -64,6 +70,9 @@ impl<C: Command> Work for Queued<C> {
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), LedgerError> {
+        if !C::ON_BOOKS {
+            tx.hot.books.close(tx.conn, tx.hot.epoch)?;
+        }
         let changes = tx.conn.total_changes();
         match self.command.run(tx) {
             Err(CommandError::Ledger(error)) => Err(error),
@@ -115,10 +124,15 @@ enum Place {
 
 impl Writer {
     /// Starts the thread.
-    pub fn start(conn: Connection) -> Result<Self, LedgerError> {
+    pub fn start(mut conn: Connection, path: &Path) -> Result<Self, LedgerError> {
         let (queue, inbox) = mpsc::channel(QUEUE_COMMANDS_MAX);
+        let checkpointer = Checkpointer::start(&mut conn, path)?;
         let (committer, newest, pending, trouble) = Committer::new(conn)?;
-        let thread = Thread { committer, inbox };
+        let thread = Thread {
+            committer,
+            checkpointer,
+            inbox,
+        };
         std::thread::Builder::new()
             .name("ledger".into())
             .spawn(move || thread.run())
@@ -222,6 +236,7 @@ fn step(
 
 struct Thread {
     committer: Committer,
+    checkpointer: Checkpointer,
     inbox: mpsc::Receiver<Message>,
 }
 
@@ -249,6 +264,7 @@ impl Thread {
             self.committer.settle(&mut batch);
         }
         self.inbox.close();
+        self.checkpointer.stop(&mut self.committer.conn);
         // What was queued after the close hears that the writer has stopped, as its reply is dropped.
         self.committer.close();
         if let Some(done) = closed {
@@ -350,6 +366,7 @@ impl Committer {
             for work in works.iter_mut() {
                 work.run(&mut Tx { conn, hot })?;
             }
+            hot.books.write(conn, hot.epoch)?;
             swarm_faults::point("ledger.writer.before_commit");
             conn.prepare_cached("COMMIT")?.execute(())?;
             swarm_faults::point("ledger.writer.committed");

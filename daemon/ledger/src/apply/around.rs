@@ -33,15 +33,16 @@ struct Bound<'a> {
 impl Command for UseRequestNonce {
     type Answer = ();
     type Refusal = NonceRefusal;
+    const ON_BOOKS: bool = true;
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<(), CommandError<NonceRefusal>> {
-        if names::nonce_used(tx.conn, self)? {
-            return Err(CommandError::Refused(NonceRefusal::Replayed {
-                address: self.address,
-                nonce: self.nonce,
-            }));
+        if names::use_nonce(tx.conn, self)? {
+            return Ok(());
         }
-        Ok(names::use_nonce(tx.conn, self)?)
+        Err(CommandError::Refused(NonceRefusal::Replayed {
+            address: self.address,
+            nonce: self.nonce,
+        }))
     }
 }
 

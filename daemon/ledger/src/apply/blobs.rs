@@ -54,6 +54,7 @@ impl Tx<'_> {
 impl Command for BlobBegin {
     type Answer = BlobRecord;
     type Refusal = BlobRefusal;
+    const ON_BOOKS: bool = true;
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<BlobRecord, Refused> {
         if self.blob.size > i64::MAX.cast_unsigned() {
@@ -80,6 +81,7 @@ impl Command for BlobBegin {
 impl Command for BlobComplete {
     type Answer = BlobRecord;
     type Refusal = BlobRefusal;
+    const ON_BOOKS: bool = true;
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<BlobRecord, Refused> {
         let Some(known) = blobs::get(tx.conn, self.sha256)? else {
@@ -99,6 +101,7 @@ impl Command for BlobComplete {
 impl Command for BlobDeleted {
     type Answer = BlobRecord;
     type Refusal = BlobRefusal;
+    const ON_BOOKS: bool = true;
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<BlobRecord, Refused> {
         let Some(known) = blobs::get(tx.conn, self.sha256)? else {

@@ -309,7 +309,7 @@ impl Tx<'_> {
 
     /// Folds all events of a client again. Payees without a client's account have nothing to fold.
     pub(super) fn refold(&self, client: &Address) -> Result<(), LedgerError> {
-        let Some(spender) = accounts::spender(self.conn, client, 0, 0)? else {
+        let Some(spender) = accounts::spender(self.conn, client, 0)? else {
             return Ok(());
         };
         let mirror = chain::mirror(self.conn, *client, u64::MAX)?;

@@ -11,7 +11,7 @@ use crate::journal::kind;
 use crate::limits::CLOCK_AHEAD_SECONDS_MAX;
 use crate::records::{Completed, JobRecord, JobState};
 use crate::refusals::{CompleteRefusal, LeaseRefusal};
-use crate::sql::values::{bits, job_key};
+use crate::sql::values::job_key;
 use crate::sql::{blobs, epochs, jobs, transfers};
 use crate::writer::{Command, Tx};
 
@@ -30,12 +30,18 @@ struct Body {
 impl Command for Complete {
     type Answer = Completed;
     type Refusal = CompleteRefusal;
+    const ON_BOOKS: bool = true;
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Completed, Refused> {
         let id = self.lease.job;
         let refuse = |refusal: CompleteRefusal| Err(CommandError::Refused(refusal));
-        let Some(job) = jobs::get(tx.conn, id)? else {
-            return refuse(LeaseRefusal::UnknownJob(id).into());
+        let open = job_key(id).and_then(|key| tx.hot.books.record(key));
+        let job = match open {
+            Some(submitted) => submitted.clone(),
+            None => match jobs::get(tx.conn, id)? {
+                Some(job) => job,
+                None => return refuse(LeaseRefusal::UnknownJob(id).into()),
+            },
         };
         if let Some(answer) = self.known(&job) {
             return Ok(answer);
@@ -114,30 +120,18 @@ impl Complete {
             .remove(&key)
             .expect("a job with a current lease is open");
         let epoch = tx.hot.epoch;
-        transfers::post(
-            tx.conn,
-            open.transfer,
-            open.account,
-            tx.hot.clearing,
-            open.fee,
-            self.now,
-        )?;
+        transfers::post(tx.conn, open.transfer, tx.hot.clearing, self.now)?;
         jobs::complete(tx.conn, key, self, epoch)?;
-        epochs::add_job(
-            tx.conn,
-            epoch,
-            open.account,
-            &self.worker,
-            1,
-            bits(open.fee.0),
-        )?;
+        let (books, clearing) = (&mut tx.hot.books, tx.hot.clearing);
+        books.posted(&open.client, open.account, clearing, &self.worker, open.fee);
+        books.forget_record(key);
         // The seal must not be dated before a completion that it covers.
         let completed_at = self.execution.completed_at;
         if completed_at > self.now && completed_at > tx.hot.not_before {
             epochs::set_not_before(tx.conn, epoch, completed_at)?;
             tx.hot.not_before = completed_at;
         }
-        blobs::release_input(tx.conn, key, self.now)?;
+        blobs::release_input(tx.conn, &job.input.sha256, self.now)?;
         let body = Body {
             client: open.client,
             epoch: EpochId(epoch),

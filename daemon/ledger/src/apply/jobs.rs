@@ -75,10 +75,11 @@ impl Tx<'_> {
             .remove(&key)
             .ok_or_else(|| damaged(format!("job {key} is not open")))?;
         self.hot.unqueue(&job.model, key);
+        self.hot.books.forget_record(key);
         let error = error.map(cut);
         transfers::void(self.conn, job.transfer, job.account, job.fee, now)?;
         jobs::end(self.conn, key, state, error, now)?;
-        blobs::release_input(self.conn, key, now)?;
+        blobs::release_input_of(self.conn, key, now)?;
         let kind = match state {
             JobState::Cancelled => kind::JOB_CANCELLED,
             JobState::Expired => kind::JOB_EXPIRED,
@@ -121,6 +122,7 @@ impl Tx<'_> {
             job: job_id(key),
         };
         self.hot.queue(model, key);
+        self.hot.books.forget_record(key);
         jobs::requeue(self.conn, key, error)?;
         self.job_event(now, kind::JOB_RETRIED, key, &client, false, &body)?;
         Ok(())

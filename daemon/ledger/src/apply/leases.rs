@@ -4,15 +4,15 @@ use serde::Serialize;
 use swarm_types::{Address, JobId};
 
 use super::cut;
-use crate::commands::{Claim, Fail, Progress, Renew};
+use crate::commands::{Claim, ClaimMany, Fail, Progress, Renew};
 use crate::error::{CommandError, LedgerError};
 use crate::hot::{Held, OpenJob};
 use crate::journal::kind;
 use crate::limits::LEASE_SECONDS_MAX;
 use crate::records::*;
 use crate::refusals::{ClaimRefusal, LeaseRefusal, Never};
+use crate::sql::jobs;
 use crate::sql::values::{damaged, job_id, job_key};
-use crate::sql::{jobs, workers};
 use crate::state::job::{after_failure, check_lease, lease_until};
 use crate::writer::{Command, Tx};
 
@@ -43,17 +43,11 @@ struct Renewed<'a> {
 impl Command for Claim {
     type Answer = Option<Lease>;
     type Refusal = ClaimRefusal;
+    const ON_BOOKS: bool = true;
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Lease>, CommandError<ClaimRefusal>> {
         let refuse = |refusal| Err(CommandError::Refused(refusal));
-        match workers::standing(tx.conn, &self.worker)? {
-            None => return refuse(ClaimRefusal::UnknownWorker(self.worker)),
-            Some(worker) if worker.state != WorkerState::Approved => {
-                return refuse(ClaimRefusal::NotApproved(worker.state));
-            }
-            Some(worker) if worker.draining => return refuse(ClaimRefusal::Draining),
-            Some(_) => {}
-        }
+        may_claim(tx, &self.worker)?;
         let key = match self.job {
             Some(id) => match self.asked_for(tx, id)? {
                 Ok(key) => key,
@@ -66,6 +60,45 @@ impl Command for Claim {
         };
         Ok(Some(self.lease(tx, key)?))
     }
+}
+
+impl Command for ClaimMany {
+    type Answer = Vec<Lease>;
+    type Refusal = ClaimRefusal;
+    const ON_BOOKS: bool = true;
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Lease>, CommandError<ClaimRefusal>> {
+        may_claim(tx, &self.worker)?;
+        let one = Claim {
+            now: self.now,
+            worker: self.worker,
+            models: Vec::new(),
+            job: None,
+            lease_seconds: self.lease_seconds,
+        };
+        let pending = tx.hot.pending_of(&self.models);
+        let share = pending.div_ceil(self.idle_others as usize + 1);
+        let jobs_max = share.min(self.jobs_max as usize);
+        let mut leases = Vec::new();
+        while leases.len() < jobs_max {
+            let Some(key) = tx.hot.oldest(&self.models, &self.worker, self.now) else {
+                break;
+            };
+            leases.push(one.lease(tx, key)?);
+        }
+        Ok(leases)
+    }
+}
+
+/// Refuses a worker that may not take jobs.
+fn may_claim(tx: &mut Tx<'_>, worker: &Address) -> Result<(), CommandError<ClaimRefusal>> {
+    let refusal = match tx.hot.books.may_work(tx.conn, worker)? {
+        None => ClaimRefusal::UnknownWorker(*worker),
+        Some(may) if may.state != WorkerState::Approved => ClaimRefusal::NotApproved(may.state),
+        Some(may) if may.draining => ClaimRefusal::Draining,
+        Some(_) => return Ok(()),
+    };
+    Err(CommandError::Refused(refusal))
 }
 
 impl Claim {
@@ -124,8 +157,20 @@ impl Claim {
             worker: self.worker,
         };
         tx.job_event(self.now, kind::JOB_CLAIMED, key, &client, false, &body)?;
+        let job = match tx.hot.books.record(key) {
+            Some(submitted) => JobRecord {
+                state: JobState::Claimed,
+                attempts: attempt,
+                worker: Some(self.worker),
+                lease: Some((token, held.expires_at)),
+                claimed_at: Some(self.now),
+                ..submitted.clone()
+            },
+            None => jobs::by_key(tx.conn, key)?,
+        };
+        debug_assert_eq!(job, jobs::by_key(tx.conn, key)?);
         Ok(Lease {
-            job: jobs::by_key(tx.conn, key)?,
+            job,
             token,
             expires_at: held.expires_at,
             attempt,
@@ -169,6 +214,7 @@ fn lengthen(job: &mut OpenJob, now: u64, lease_seconds: u64) -> u64 {
 impl Command for Renew {
     type Answer = Vec<Result<u64, LeaseRefusal>>;
     type Refusal = Never;
+    const ON_BOOKS: bool = true;
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, CommandError<Never>> {
         let mut answers = Vec::with_capacity(self.leases.len());
@@ -201,6 +247,7 @@ impl Command for Renew {
 impl Command for Progress {
     type Answer = u64;
     type Refusal = LeaseRefusal;
+    const ON_BOOKS: bool = true;
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<u64, CommandError<LeaseRefusal>> {
         let key =

@@ -5,14 +5,15 @@ use swarm_types::{Address, B256, JobId, MicroUsdc};
 
 use super::short;
 use crate::commands::Submit;
-use crate::error::CommandError;
+use crate::error::{CommandError, LedgerError};
 use crate::hot::OpenJob;
 use crate::journal::kind;
 use crate::limits::*;
 use crate::records::{JobRecord, JobState, Submitted};
 use crate::refusals::SubmitRefusal;
-use crate::sql::values::{bits, job_id, job_key};
-use crate::sql::{accounts, chain, jobs, transfers};
+use crate::sql::accounts::Spender;
+use crate::sql::values::{bits, damaged, job_id, job_key};
+use crate::sql::{chain, jobs, transfers};
 use crate::state::cap;
 use crate::writer::{Command, Tx};
 
@@ -32,32 +33,55 @@ struct Body<'a> {
 impl Command for Submit {
     type Answer = Submitted;
     type Refusal = SubmitRefusal;
+    const ON_BOOKS: bool = true;
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Submitted, Refused> {
         let refuse = |refusal| Err(CommandError::Refused(refusal));
         self.in_range()?;
-        let order = &self.order.order;
-        let nonce = bits(order.nonce);
-        let Some(spender) = accounts::spender(tx.conn, &order.client, tx.hot.epoch, nonce)? else {
+        let client = &self.order.order.client;
+        let Some(spender) = tx.hot.books.client(tx.conn, client, tx.hot.epoch)? else {
             return refuse(SubmitRefusal::InsufficientBalance {
                 needed: self.fee,
                 available: MicroUsdc::ZERO,
             });
         };
-        if let Some(key) = spender.same_nonce {
-            let job = jobs::by_key(tx.conn, key)?;
-            return if job.order.order == *order {
-                Ok(Submitted {
-                    job,
-                    replayed: true,
-                })
-            } else {
-                refuse(SubmitRefusal::NonceReused {
-                    nonce: order.nonce,
-                    job: job.id,
-                })
-            };
+        let refusal = match self.acceptable(tx, &spender)? {
+            Ok(key) => match self.accept(tx, key, spender.account)? {
+                Some(job) => {
+                    return Ok(Submitted {
+                        job,
+                        replayed: false,
+                    });
+                }
+                None => None,
+            },
+            Err(refusal) => Some(refusal),
+        };
+        // An order that was accepted before gets its first answer, whatever would refuse it by now. The
+        // index of nonces refuses it too, so that nobody looks for it while all is well.
+        let nonce = self.order.order.nonce;
+        let before = jobs::of_nonce(tx.conn, spender.account, nonce)?;
+        match (before, refusal) {
+            (Some(job), _) if job.order.order == self.order.order => Ok(Submitted {
+                job,
+                replayed: true,
+            }),
+            (Some(job), _) => refuse(SubmitRefusal::NonceReused { nonce, job: job.id }),
+            (None, Some(refusal)) => refuse(refusal),
+            (None, None) => Err(damaged("a nonce is used by no job").into()),
         }
+    }
+}
+
+impl Submit {
+    /// The key that the job would have, or why it is not taken.
+    fn acceptable(
+        &self,
+        tx: &Tx<'_>,
+        spender: &Spender,
+    ) -> Result<Result<i64, SubmitRefusal>, LedgerError> {
+        let order = &self.order.order;
+        let refuse = |refusal| Ok(Err(refusal));
         if !self.signers.contains(&order.client) {
             let may = chain::order_signers(tx.conn, order.client)?;
             if !self.signers.iter().any(|signer| may.contains(signer)) {
@@ -109,11 +133,7 @@ impl Command for Submit {
                 field: "number of jobs in this epoch",
             });
         };
-        let job = self.accept(tx, key, spender.account)?;
-        Ok(Submitted {
-            job,
-            replayed: false,
-        })
+        Ok(Ok(key))
     }
 }
 
@@ -147,10 +167,20 @@ impl Submit {
         }
     }
 
-    fn accept(&self, tx: &mut Tx<'_>, key: i64, account: i64) -> Result<JobRecord, Refused> {
+    /// Writes the job; `None`, and nothing is written, when the client has used the nonce.
+    fn accept(
+        &self,
+        tx: &mut Tx<'_>,
+        key: i64,
+        account: i64,
+    ) -> Result<Option<JobRecord>, LedgerError> {
         let order = &self.order.order;
-        let transfer = transfers::reserve(tx.conn, account, key, self.fee, self.now)?;
-        jobs::insert(tx.conn, key, account, transfer, self)?;
+        let transfer = tx.hot.books.next_transfer(tx.conn)?;
+        if !jobs::insert(tx.conn, key, account, transfer, self)? {
+            return Ok(None);
+        }
+        transfers::reserve(tx.conn, transfer, account, key, self.fee, self.now)?;
+        tx.hot.books.reserved(&order.client, account, self.fee);
         let body = Body {
             client: order.client,
             fee: self.fee,
@@ -186,7 +216,7 @@ impl Submit {
                 webhook: self.webhook.is_some(),
             },
         );
-        Ok(JobRecord {
+        let record = JobRecord {
             id: job_id(key),
             order: self.order.clone(),
             commitment: self.commitment,
@@ -212,6 +242,8 @@ impl Submit {
             settles_in: None,
             uncollectable: None,
             completion: None,
-        })
+        };
+        tx.hot.books.keep(key, &record);
+        Ok(Some(record))
     }
 }

@@ -159,6 +159,7 @@ impl Command for SetDraining {
 impl Command for Heartbeat {
     type Answer = HeartbeatAnswer;
     type Refusal = WorkerRefusal;
+    const ON_BOOKS: bool = true;
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<HeartbeatAnswer, Refused> {
         document("stats", &self.stats)?;
@@ -175,6 +176,7 @@ impl Command for Heartbeat {
             epochs::add_ready(tx.conn, tx.hot.epoch, &self.worker, counted_millis)?;
         }
         workers::beat(tx.conn, self)?;
+        tx.hot.books.forget_standing(&self.worker);
         let body = Beaten {
             counted_millis,
             draining: self.draining,

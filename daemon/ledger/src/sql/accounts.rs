@@ -96,30 +96,25 @@ pub(crate) struct Spender {
     pub mirror: Mirror,
     /// Charged in the asked-for epoch.
     pub charged: u64,
-    /// The job that used the asked-for nonce.
-    pub same_nonce: Option<i64>,
 }
 
-/// A client's account, with its charges in `epoch` and the job of `nonce`.
+/// A client's account, with its charges in `epoch`.
 pub(crate) fn spender(
     conn: &Connection,
     client: &Address,
     epoch: u64,
-    nonce: i64,
 ) -> Result<Option<Spender>, LedgerError> {
     let sql = "SELECT a.id, a.balance, a.reserved, c.mirror_balance, c.withdrawing, c.matures_at,
             c.cap, c.cap_effective_at, c.cap_before,
-            (SELECT fees FROM client_epochs WHERE client = a.id AND epoch = ?2),
-            (SELECT id FROM jobs WHERE client = a.id AND nonce = ?3)
+            (SELECT fees FROM client_epochs WHERE client = a.id AND epoch = ?2)
         FROM clients c JOIN accounts a ON a.id = c.account WHERE c.address = ?1";
-    one(conn, sql, params![client.as_slice(), epoch, nonce], |c| {
+    one(conn, sql, params![client.as_slice(), epoch], |c| {
         Ok(Spender {
             account: c.get()?,
             balance: c.get()?,
             reserved: c.get()?,
             mirror: Mirror::read(c)?,
             charged: c.get::<Option<u64>>()?.unwrap_or(0),
-            same_nonce: c.get()?,
         })
     })
 }
@@ -169,7 +164,7 @@ pub(crate) fn client(
     now: u64,
 ) -> Result<Option<ClientAccount>, LedgerError> {
     let open = super::epochs::the_open_one(conn)?.number;
-    let Some(spender) = spender(conn, &client, open, -1)? else {
+    let Some(spender) = spender(conn, &client, open)? else {
         return Ok(None);
     };
     let default = default_cap(conn)?;
@@ -204,6 +199,13 @@ pub(crate) fn client(
 }
 
 impl Spender {
+    /// Adds to balance, to what is reserved and to what is charged.
+    pub fn apply(&mut self, balance: i64, reserved: i64, charged: i64) {
+        self.balance += balance;
+        self.reserved = self.reserved.wrapping_add_signed(reserved);
+        self.charged = self.charged.wrapping_add_signed(charged);
+    }
+
     /// Balance less reservations and requested withdrawals; negative when money is missing.
     pub fn available(&self) -> i64 {
         self.balance - self.reserved.cast_signed() - self.mirror.withdrawing.cast_signed()

@@ -82,8 +82,15 @@ pub(crate) fn delete(
     Ok(())
 }
 
-/// A job that used the input of this job has ended.
-pub(crate) fn release_input(conn: &Connection, job: i64, now: u64) -> Result<(), LedgerError> {
+/// A job that used this input has ended.
+pub(crate) fn release_input(conn: &Connection, input: &B256, now: u64) -> Result<(), LedgerError> {
+    let sql = "UPDATE blobs SET released_at = ?2 WHERE sha256 = ?1 AND kind = 'input'";
+    execute(conn, sql, params![input.as_slice(), now])?;
+    Ok(())
+}
+
+/// A job has ended; see [`release_input`].
+pub(crate) fn release_input_of(conn: &Connection, job: i64, now: u64) -> Result<(), LedgerError> {
     let sql = "UPDATE blobs SET released_at = ?2
         WHERE sha256 = (SELECT blob FROM jobs WHERE id = ?1) AND kind = 'input'";
     execute(conn, sql, params![job, now])?;

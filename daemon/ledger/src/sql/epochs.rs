@@ -138,6 +138,18 @@ pub(crate) fn add_job(
     jobs: i64,
     fee: i64,
 ) -> Result<(), LedgerError> {
+    add_client_jobs(conn, epoch, account, jobs, fee)?;
+    add_worker_jobs(conn, epoch, worker, jobs, fee)
+}
+
+/// Adds to what a client's jobs cost in an epoch.
+pub(crate) fn add_client_jobs(
+    conn: &Connection,
+    epoch: u64,
+    account: i64,
+    jobs: i64,
+    fee: i64,
+) -> Result<(), LedgerError> {
     let sql = "INSERT INTO client_epochs (client, epoch, jobs, fees) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs, fees = fees + excluded.fees";
     let update = "UPDATE client_epochs SET jobs = jobs + ?3, fees = fees + ?4
@@ -145,6 +157,17 @@ pub(crate) fn add_job(
     if execute(conn, update, params![account, epoch, jobs, fee])? == 0 {
         execute(conn, sql, params![account, epoch, jobs, fee])?;
     }
+    Ok(())
+}
+
+/// Adds to what a worker's jobs cost in an epoch.
+pub(crate) fn add_worker_jobs(
+    conn: &Connection,
+    epoch: u64,
+    worker: &Address,
+    jobs: i64,
+    fee: i64,
+) -> Result<(), LedgerError> {
     let sql = "INSERT INTO worker_epochs (worker, epoch, jobs, fees) VALUES (?1, ?2, ?3, ?4)";
     let update = "UPDATE worker_epochs SET jobs = jobs + ?3, fees = fees + ?4
         WHERE worker = ?1 AND epoch = ?2";

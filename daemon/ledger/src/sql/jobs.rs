@@ -120,19 +120,20 @@ fn recipients(bytes: &[u8]) -> Result<Box<[Address]>, LedgerError> {
     Ok(addresses.iter().map(Address::from).collect())
 }
 
-/// Adds a pending job.
+/// Adds a pending job; `false`, and nothing is written, when the client has used the order's nonce.
 pub(crate) fn insert(
     conn: &Connection,
     key: i64,
     account: i64,
     transfer: i64,
     submit: &Submit,
-) -> Result<(), LedgerError> {
+) -> Result<bool, LedgerError> {
     let sql = "INSERT INTO jobs (id, client, nonce, model, input, max_fee, deadline, signature, commitment,
             fee, salt, job_type, blob, blob_size, reply_to, recipients, label, webhook, max_attempts,
             transfer, submitted_at, open, state)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-            ?21, 1, 'pending')";
+            ?21, 1, 'pending')
+        ON CONFLICT (client, nonce) DO NOTHING";
     let order = &submit.order.order;
     let recipients = submit.recipients.concat();
     let values = params![
@@ -158,8 +159,7 @@ pub(crate) fn insert(
         transfer,
         submit.now
     ];
-    execute(conn, sql, values)?;
-    Ok(())
+    Ok(execute(conn, sql, values)? == 1)
 }
 
 /// A job by its key.
@@ -174,6 +174,16 @@ pub(crate) fn get(conn: &Connection, id: JobId) -> Result<Option<JobRecord>, Led
         return Ok(None);
     };
     one(conn, select_job!("WHERE j.id = ?1"), [key], read)
+}
+
+/// The job of a client's account that used a nonce.
+pub(crate) fn of_nonce(
+    conn: &Connection,
+    account: i64,
+    nonce: u64,
+) -> Result<Option<JobRecord>, LedgerError> {
+    let sql = select_job!("WHERE j.client = ?1 AND j.nonce = ?2");
+    one(conn, sql, params![account, bits(nonce)], read)
 }
 
 /// A job by its client and the order's nonce.

@@ -47,24 +47,18 @@ pub(crate) fn get(conn: &Connection, address: Address) -> Result<Option<NameBind
     })
 }
 
-/// Whether a nonce was used and its request's timestamp would still pass.
-pub(crate) fn nonce_used(conn: &Connection, nonce: &UseRequestNonce) -> Result<bool, LedgerError> {
-    let sql = "SELECT expires_at > ?3 FROM request_nonces WHERE address = ?1 AND nonce = ?2";
-    let values = params![nonce.address.as_slice(), bits(nonce.nonce), nonce.now];
-    Ok(one(conn, sql, values, |c| c.get())?.unwrap_or(false))
-}
-
-/// Uses a nonce up.
-pub(crate) fn use_nonce(conn: &Connection, nonce: &UseRequestNonce) -> Result<(), LedgerError> {
+/// Uses a nonce up; `false`, and nothing is written, when it was used and its request's timestamp would
+/// still pass.
+pub(crate) fn use_nonce(conn: &Connection, nonce: &UseRequestNonce) -> Result<bool, LedgerError> {
     let sql = "INSERT INTO request_nonces (address, nonce, expires_at) VALUES (?1, ?2, ?3)
-        ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at";
+        ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at WHERE expires_at <= ?4";
     let values = params![
         nonce.address.as_slice(),
         bits(nonce.nonce),
-        nonce.expires_at
+        nonce.expires_at,
+        nonce.now
     ];
-    execute(conn, sql, values)?;
-    Ok(())
+    Ok(execute(conn, sql, values)? == 1)
 }
 
 /// Forgets nonces whose requests' timestamps no longer pass.

@@ -27,6 +27,7 @@ pub(crate) fn open_writer(path: &Path, config: &LedgerConfig) -> Result<Connecti
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags).map_err(|e| cannot_open(path, e))?;
     settings(&conn).map_err(|e| cannot_open(path, e))?;
+    // Until `checkpoint` takes that over.
     conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
     migrate(&mut conn)?;
     bind(&conn, config)?;
@@ -39,6 +40,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, LedgerError> {
     let conn = Connection::open_with_flags(path, flags).map_err(|e| cannot_open(path, e))?;
     settings(&conn).map_err(|e| cannot_open(path, e))?;
     conn.pragma_update(None, "query_only", true)?;
+    // KiB; what one reader drops is in the system's cache still.
+    conn.pragma_update(None, "cache_size", -8_192)?;
     Ok(conn)
 }
 

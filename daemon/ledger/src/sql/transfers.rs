@@ -4,42 +4,44 @@ use rusqlite::{Connection, params};
 use swarm_types::{Address, B256, MicroUsdc};
 
 use super::accounts;
-use super::values::{bits, damaged, execute, list};
+use super::values::{bits, damaged, execute, list, one};
 use crate::error::LedgerError;
 use crate::records::{HistoryEntry, HistoryKind, TransferState};
 
-/// Sets `fee` of a client's account aside for a job; answers the transfer.
+/// The number of the last transfer; 0 before the first.
+pub(crate) fn last(conn: &Connection) -> Result<i64, LedgerError> {
+    let sql = "SELECT COALESCE(MAX(id), 0) FROM transfers";
+    Ok(one(conn, sql, (), |c| c.get())?.unwrap_or(0))
+}
+
+/// Sets `fee` of a client's account aside for a job, as the transfer `id`. What the account reserves is
+/// for the books.
 pub(crate) fn reserve(
     conn: &Connection,
+    id: i64,
     account: i64,
     job: i64,
     fee: MicroUsdc,
     now: u64,
-) -> Result<i64, LedgerError> {
-    let sql = "INSERT INTO transfers (kind, state, debit, amount, client, job, created_at)
-        VALUES ('job', 'pending', ?1, ?2, ?1, ?3, ?4)";
-    execute(conn, sql, params![account, fee.0, job, now])?;
-    let transfer = conn.last_insert_rowid();
-    accounts::change(conn, account, 0, bits(fee.0))?;
-    Ok(transfer)
+) -> Result<(), LedgerError> {
+    let sql = "INSERT INTO transfers (id, kind, state, debit, amount, client, job, created_at)
+        VALUES (?1, 'job', 'pending', ?2, ?3, ?2, ?4, ?5)";
+    execute(conn, sql, params![id, account, fee.0, job, now])?;
+    Ok(())
 }
 
-/// Moves what a transfer set aside from `account` to `credit`.
+/// Posts what a transfer set aside to `credit`. The accounts' balances are for the books.
 pub(crate) fn post(
     conn: &Connection,
     transfer: i64,
-    account: i64,
     credit: i64,
-    fee: MicroUsdc,
     now: u64,
 ) -> Result<(), LedgerError> {
     let sql = "UPDATE transfers SET state = 'posted', credit = ?2, settled_at = ?3 WHERE id = ?1";
     settled_one(
         execute(conn, sql, params![transfer, credit, now])?,
         transfer,
-    )?;
-    accounts::change(conn, account, -bits(fee.0), -bits(fee.0))?;
-    accounts::change(conn, credit, bits(fee.0), 0)
+    )
 }
 
 /// Frees what a transfer set aside.
