@@ -130,14 +130,15 @@ impl Inner {
             // at the next start.
             let taken = tokio::select! {
                 () = shutdown.cancelled() => return,
-                taken = self.take_one() => taken,
+                taken = self.take() => taken,
             };
             match taken {
-                Ok(Some((lease, place))) => {
+                Ok(taken) => {
                     pause = PAUSE_FIRST;
-                    self.begin(lease, place);
+                    for (lease, place) in taken {
+                        self.begin(lease, place);
+                    }
                 }
-                Ok(None) => pause = PAUSE_FIRST,
                 Err(error) => {
                     let wait = if error.is_transient() {
                         pause
@@ -159,21 +160,21 @@ impl Inner {
         }
     }
 
-    /// Waits for a free place and for the right to work, then for work.
-    async fn take_one(
-        &self,
-    ) -> Result<Option<(Lease, OwnedSemaphorePermit)>, swarm_client::ClientError> {
-        let place = self
-            .places
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("never closed");
+    /// Waits for a free place and for the right to work, then for work: a job for each place that is free.
+    async fn take(&self) -> Result<Vec<(Lease, OwnedSemaphorePermit)>, swarm_client::ClientError> {
+        let places = self.places.clone();
+        let mut free = vec![places.acquire_owned().await.expect("never closed")];
         while !self.may_work() {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        let lease = self.queen.lease(self.config.poll).await?;
-        Ok(lease.map(|lease| (lease, place)))
+        while let Ok(place) = self.places.clone().try_acquire_owned() {
+            free.push(place);
+        }
+        let leases = self
+            .queen
+            .lease(self.config.poll, free.len() as u32)
+            .await?;
+        Ok(leases.into_iter().zip(free).collect())
     }
 
     fn may_work(&self) -> bool {

@@ -133,10 +133,11 @@ impl QueenClient {
             .await
     }
 
-    /// Waits for work. `None` when there was none in time.
-    pub async fn lease(&self, wait: Duration) -> Answer<Option<Lease>> {
+    /// Waits for work, at most `jobs_max` jobs. Empty when there was none in time.
+    pub async fn lease(&self, wait: Duration, jobs_max: u32) -> Answer<Vec<Lease>> {
         let request = LeaseRequest {
             wait_seconds: wait.as_secs().min(POLL_SECONDS_MAX) as u32,
+            jobs_max: jobs_max.clamp(1, JOBS_AT_ONCE_MAX),
         };
         let url = self.url(&["workers", "lease"]);
         let from = shown(&url);
@@ -145,12 +146,13 @@ impl QueenClient {
             .time_max(wait + POLL_GRACE);
         let response = self.send(call).await?;
         if response.status() == reqwest::StatusCode::NO_CONTENT {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        let bytes = read_limited(response, &from, LEASE_BYTES_MAX).await?;
-        let lease = serde_json::from_slice(&bytes);
-        lease
-            .map(Some)
+        let limit = LEASE_BYTES_MAX * u64::from(request.jobs_max);
+        let bytes = read_limited(response, &from, limit).await?;
+        let answer = serde_json::from_slice(&bytes);
+        answer
+            .map(|Leases { leases }| leases)
             .map_err(|source| ClientError::Answer { url: from, source })
     }
 
@@ -169,6 +171,12 @@ impl QueenClient {
     /// Delivers. Safe to repeat.
     pub async fn complete(&self, id: JobId, done: &CompleteJob) -> Answer<Job> {
         let url = self.url(&["jobs", &id.to_string(), "complete"]);
+        self.json(Call::post(url, done).signed().repeatable()).await
+    }
+
+    /// Delivers several jobs; one answer for each. Safe to repeat.
+    pub async fn complete_all(&self, done: &CompleteJobs) -> Answer<Completions> {
+        let url = self.url(&["workers", "complete"]);
         self.json(Call::post(url, done).signed().repeatable()).await
     }
 

@@ -335,8 +335,8 @@ async fn refusals_keep_their_problem_and_are_not_repeated() {
 async fn answers_that_are_none_and_absent_keys_are_errors() {
     let (queen, client, _) = start().await;
     assert_eq!(
-        client.lease(Duration::from_secs(1)).await.expect("204"),
-        None
+        client.lease(Duration::from_secs(1), 1).await.expect("204"),
+        []
     );
     let beat = Heartbeat {
         ready: true,
@@ -375,7 +375,7 @@ async fn answers_that_are_none_and_absent_keys_are_errors() {
     let nobody = QueenClient::new("http://127.0.0.1:1", Tls::Plain, None).expect("client");
     assert!(
         nobody
-            .lease(Duration::ZERO)
+            .lease(Duration::ZERO, 1)
             .await
             .is_err_and(|e| matches!(e, ClientError::NoKey))
     );

@@ -76,7 +76,12 @@ impl Feed {
                 // Cancel-safe: a change that is not seen now is seen in the next round.
                 changed = newest.changed() => if changed.is_err() { return },
             }
-            newest.mark_unchanged();
+            let seq = *newest.borrow_and_update();
+            if self.sender.receiver_count() == 0 {
+                // Who begins to listen later reads from the journal what was before.
+                cursor = seq;
+                continue;
+            }
             match self.forward(&ledger, cursor).await {
                 Ok(to) => cursor = to,
                 Err(error) => {

@@ -48,6 +48,7 @@ mod state;
 mod stepped;
 mod sweeper;
 mod tls;
+mod uploads;
 mod webhooks;
 
 pub use api::openapi;

@@ -19,7 +19,7 @@ use swarm_orb::Indexer;
 use swarm_store::{BlobLimits, BlobStore, StoreError};
 use swarm_types::B256;
 use swarm_types::eip712::Domain;
-use tokio::sync::{RwLock, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +38,7 @@ use crate::seam::{self, SettlementPort};
 use crate::settlement::{RESTORED, Settlement, SettlementKeys, Shares};
 use crate::state::{App, AppState, audit_dir};
 use crate::tls::{self, Tls, TlsError};
+use crate::uploads::Uploads;
 use crate::{api, sweeper, webhooks};
 
 /// Why the queen does not start.
@@ -310,7 +311,7 @@ pub(crate) async fn assemble(
         pieces: Semaphore::new(PIECES_MAX),
         in_flight: Arc::new(Semaphore::new(config.limits.in_flight_max)),
         streams: Arc::new(Semaphore::new(config.limits.streams_max)),
-        inputs: RwLock::new(()),
+        uploads: Uploads::default(),
         stop: CancellationToken::new(),
         cids: Mutex::default(),
         cid_turn: tokio::sync::Mutex::default(),

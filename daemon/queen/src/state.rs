@@ -12,7 +12,7 @@ use swarm_ledger::Ledger;
 use swarm_store::BlobStore;
 use swarm_types::eip712::Domain;
 use swarm_types::{Address, B256, EpochId, Signature65};
-use tokio::sync::{RwLock, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::PageCache;
@@ -28,6 +28,7 @@ use crate::problem::{Answer, Refused};
 use crate::rails::Rails;
 use crate::samples::Samples;
 use crate::seam::SettlementLink;
+use crate::uploads::Uploads;
 
 /// CIDs that are remembered.
 const CIDS_MAX: usize = 1_024;
@@ -77,8 +78,8 @@ pub struct AppState {
     pub pieces: Semaphore,
     /// Event streams.
     pub streams: Arc<Semaphore>,
-    /// Read while an input is checked and its job made durable; written while blobs are destroyed.
-    pub inputs: RwLock<()>,
+    /// Whole uploads.
+    pub uploads: Uploads,
     /// Ends long-polls, event streams and tasks.
     pub stop: CancellationToken,
     /// CIDs of bundles, by epoch and summary.

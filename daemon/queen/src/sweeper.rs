@@ -97,8 +97,14 @@ async fn retention(app: &AppState) {
         let orphans = now.saturating_sub(app.config.retention.orphans.as_seconds_down());
         let days = u64::from(app.config.retention.result_days);
         let results = now.saturating_sub(days * SECONDS_A_DAY);
+        // Mostly there is none, and no submission waits.
+        match app.ledger.retention_due(orphans, results, 1).await {
+            Ok(due) if due.is_empty() => return,
+            Ok(_) => {}
+            Err(error) => return report("retention", Err(error)),
+        }
         // No job can come to need one of them while they are destroyed.
-        let _alone = app.inputs.write().await;
+        let destroying = app.uploads.destroy().await;
         let due = match app
             .ledger
             .retention_due(orphans, results, RETENTION_AT_ONCE)
@@ -110,6 +116,7 @@ async fn retention(app: &AppState) {
         let full = due.len() == RETENTION_AT_ONCE as usize;
         let mut destroyed = 0;
         for blob in due {
+            destroying.forget(&blob.blob.sha256);
             match destroy(app, &blob, now).await {
                 Ok(()) => destroyed += 1,
                 Err(error) => {

@@ -200,7 +200,10 @@ async fn lease(State(state): State<Shared>, Json(request): Json<LeaseRequest>) -
     let lease = wait_for_work(&state).await;
     state.lock().expect("lock").polling -= 1;
     match lease {
-        Some(lease) => Json(lease).into_response(),
+        Some(lease) => Json(Leases {
+            leases: vec![lease],
+        })
+        .into_response(),
         None => StatusCode::NO_CONTENT.into_response(),
     }
 }

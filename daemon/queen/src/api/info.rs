@@ -143,7 +143,7 @@ pub async fn recipients(
     let recipients = able.filter_map(|bee| {
         Some(Recipient {
             worker: bee.worker,
-            recipient: bee.record.recipient?,
+            recipient: bee.record.recipient.clone()?,
             signature: bee.profile.recipient_signature,
         })
     });

@@ -82,6 +82,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(workers::register))
         .routes(routes!(workers::heartbeat))
         .routes(routes!(workers::lease))
+        .routes(routes!(work::complete_all))
         .routes(routes!(workers::list))
         .routes(routes!(workers::get))
         .routes(routes!(workers::samples))

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use swarm_ledger::commands::Submit;
-use swarm_ledger::records::{BlobKind, BlobRecord};
+use swarm_ledger::records::{BlobKind, BlobRecord, JobRecord};
 use swarm_types::Address;
 use swarm_types::api::{BlobRef, Job, SubmitJob};
 
@@ -30,15 +30,16 @@ pub async fn submit(
     let now = app.clock.seconds();
     let signers = check_signer(&app, &request).await?;
     app.limit_signer(request.order.client)?;
-    if let Some(job) = answered_before(&app, &request).await? {
-        return Ok((StatusCode::OK, Json(convert::job(&job))));
-    }
-    app.settlement.newest()?;
-    let model = check_order(&app, &request, now)?;
     // Held until the job is durable, so that the sweeper cannot destroy the input in between.
-    let _kept = app.inputs.read().await;
-    let owners = [request.order.client, signers[0], signers[1]];
-    let input = check_input(&app, &request.input, &owners).await?;
+    let _kept = app.uploads.keep().await;
+    let (model, recipients) = match acceptable(&app, &request, &signers, now).await {
+        Ok(accepted) => accepted,
+        // An order that was accepted gets its first answer, whatever would refuse it by now.
+        Err(refused) => match answered_before(&app, &request).await? {
+            Some(job) => return Ok((StatusCode::OK, Json(convert::job(&job)))),
+            None => return Err(refused),
+        },
+    };
     let label = match &request.client_ens {
         Some(name) => app.names.confirm(name, request.order.client).await,
         None => None,
@@ -50,10 +51,10 @@ pub async fn submit(
         signers,
         fee: model.fee,
         salt: request.salt,
-        job_type: request.job_type,
+        job_type: request.job_type.clone(),
         input: convert::ledger_blob(&request.input),
-        reply_to: Some(request.reply_to),
-        recipients: recipients(&app, model, &input)?,
+        reply_to: Some(request.reply_to.clone()),
+        recipients,
         label,
         webhook: None,
         max_attempts: app.rails.attempts_max(),
@@ -64,14 +65,30 @@ pub async fn submit(
     swarm_faults::point("queen.submit.committed");
     let answer = Json(convert::job(&submitted.job));
     if submitted.replayed {
+        same_or_reused(&submitted.job, &request)?;
         return Ok((StatusCode::OK, answer));
     }
     app.metrics.submitted.add(1);
-    // Routing goes on when the client is gone: the job is durable already.
-    let routed = submitted.job;
-    let shared = app.clone();
-    tokio::spawn(async move { shared.rails.job_pending(&routed, &shared.catalogue).await });
+    if app.rails.job_came() {
+        // Routing goes on when the client is gone: the job is durable already.
+        let (routed, shared) = (submitted.job, app.clone());
+        tokio::spawn(async move { shared.rails.route(&routed, &shared.catalogue).await });
+    }
     Ok((StatusCode::CREATED, answer))
+}
+
+/// The model and who can decrypt the input, when nothing but the ledger can still refuse the order.
+async fn acceptable<'a>(
+    app: &'a AppState,
+    request: &SubmitJob,
+    signers: &[Address; 2],
+    now: u64,
+) -> Answer<(&'a Model, Vec<Address>)> {
+    app.settlement.newest()?;
+    let model = check_order(app, request, now)?;
+    let owners = [request.order.client, signers[0], signers[1]];
+    let input = check_input(app, &request.input, &owners).await?;
+    Ok((model, recipients(app, model, &input)?))
 }
 
 /// The two addresses for which the signature counts; one is the client or one of its order signers.
@@ -97,33 +114,33 @@ async fn check_signer(app: &AppState, request: &SubmitJob) -> Answer<[Address; 2
 
 /// The job of this very order, if it was accepted before: its input may be destroyed and its deadline
 /// past by now, and the answer is still the first one.
-async fn answered_before(
-    app: &AppState,
-    request: &SubmitJob,
-) -> Answer<Option<swarm_ledger::records::JobRecord>> {
+async fn answered_before(app: &AppState, request: &SubmitJob) -> Answer<Option<JobRecord>> {
     let found = app
         .ledger
         .job_of_order(request.order.client, request.order.nonce)
         .await?;
-    let same = |job: &swarm_ledger::records::JobRecord| {
-        job.order == request.signed_order()
-            && job.salt == request.salt
-            && job.job_type == request.job_type
-            && convert::blob(&job.input) == request.input
-            && job.reply_to.as_deref() == Some(&request.reply_to)
-    };
-    match found {
-        Some(job) if same(&job) => Ok(Some(job)),
-        Some(job) => {
-            let nonce = request.order.nonce;
-            let detail = format!(
-                "nonce {nonce} was used for {} with a different body: use a new nonce",
-                job.id
-            );
-            Err(Refused::conflict("nonce-reused", detail).field("order.nonce"))
-        }
-        None => Ok(None),
+    if let Some(job) = &found {
+        same_or_reused(job, request)?;
     }
+    Ok(found)
+}
+
+/// Refuses a request whose nonce a job of another body has used.
+fn same_or_reused(job: &JobRecord, request: &SubmitJob) -> Answer<()> {
+    let same = job.order == request.signed_order()
+        && job.salt == request.salt
+        && job.job_type == request.job_type
+        && convert::blob(&job.input) == request.input
+        && job.reply_to.as_deref() == Some(&request.reply_to);
+    if same {
+        return Ok(());
+    }
+    let nonce = request.order.nonce;
+    let detail = format!(
+        "nonce {nonce} was used for {} with a different body: use a new nonce",
+        job.id
+    );
+    Err(Refused::conflict("nonce-reused", detail).field("order.nonce"))
 }
 
 fn check_order<'a>(app: &'a AppState, request: &SubmitJob, now: u64) -> Answer<&'a Model> {
@@ -174,7 +191,7 @@ fn check_order<'a>(app: &'a AppState, request: &SubmitJob, now: u64) -> Answer<&
 /// The uploaded input: whole, as large as said, and brought by who orders.
 async fn check_input(app: &AppState, input: &BlobRef, owners: &[Address]) -> Answer<BlobRecord> {
     let refuse = |kind: &str, field: &str, detail: &str| Refused::invalid(kind, field, detail);
-    let record = app.ledger.blob(input.sha256).await?;
+    let record = app.uploads.record(&app.ledger, input.sha256).await?;
     let ours =
         |record: &BlobRecord| record.kind == BlobKind::Input && owners.contains(&record.uploader);
     // What somebody else uploaded is as if it were not there: whose it is is nobody's business.
@@ -203,15 +220,7 @@ async fn check_input(app: &AppState, input: &BlobRef, owners: &[Address]) -> Ans
 /// The bees to which the client can have encrypted: approved, with the model, and known when the upload
 /// began. An age file does not tell its recipients, so this is the closest the queen can know.
 fn recipients(app: &AppState, model: &Model, input: &BlobRecord) -> Answer<Vec<Address>> {
-    let able = app.rails.bees().into_iter().filter(|bee| {
-        bee.approved()
-            && bee.profile.models.contains(&model.digest)
-            && bee.record.registered_at <= input.created_at
-    });
-    let workers: Vec<Address> = able
-        .map(|bee| bee.worker)
-        .take(swarm_ledger::limits::RECIPIENTS_MAX)
-        .collect();
+    let workers = app.rails.recipients(&model.digest, input.created_at);
     if workers.is_empty() {
         let detail = "no approved bee with this model was known when the upload began, so none can decrypt the input; encrypt it to GET /api/v1/recipients and upload it again";
         return Err(Refused::invalid("no-recipient", "input", detail));

@@ -1,10 +1,17 @@
 //! What a bee does with a job it holds: claim, progress, complete, fail.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use swarm_ledger::commands::{Complete, Fail, Progress};
-use swarm_ledger::records::{BlobKind, JobRecord, JobState, LeaseRef, LeaseToken};
-use swarm_types::api::{ClaimJob, CompleteJob, FailJob, Job, JobProgress, Lease};
+use swarm_ledger::records::{
+    self, BlobKind, BlobRecord, JobRecord, JobState, LeaseRef, LeaseToken,
+};
+use swarm_types::api::{
+    ClaimJob, CompleteJob, CompleteJobs, Completion, Completions, FailJob, JOBS_AT_ONCE_MAX, Job,
+    JobProgress, Lease,
+};
 use swarm_types::bundle::hex_address;
 use swarm_types::digest::poe_hash;
 use swarm_types::{Address, JobId, sha256};
@@ -13,7 +20,7 @@ use super::docs::{BodyProblems, Problems, Refusal, SignedHeaders, SignedProblems
 use super::jobs::find;
 use crate::auth::Signed;
 use crate::convert;
-use crate::extract::{PathOf, check_text};
+use crate::extract::{PathOf, check_text, parse};
 use crate::limits::TEXT_BYTES_MAX;
 use crate::problem::{Answer, Refused};
 use crate::rails::{Needs, filter};
@@ -23,7 +30,7 @@ use crate::state::{App, AppState};
 const WHOLE_BPS: u32 = 10_000;
 
 /// A bee that the operator has approved, or may still approve.
-pub fn registered(app: &AppState, worker: &Address) -> Answer<crate::rails::Bee> {
+pub fn registered(app: &AppState, worker: &Address) -> Answer<Arc<crate::rails::Bee>> {
     app.rails.bee(worker).ok_or_else(|| {
         let detail = format!("{worker} is not a registered bee; POST /api/v1/workers/register");
         Refused::forbidden("not-registered", detail)
@@ -73,10 +80,7 @@ pub async fn claim(
             _ => refused,
         }
     })?;
-    let lease = app
-        .rails
-        .claim(signed.signer, vec![model], Some(job.id))
-        .await?;
+    let lease = app.rails.claim(signed.signer, vec![model], job.id).await?;
     let lease = lease.ok_or_else(|| {
         Refused::conflict("not-pending", format!("{} is not pending any more", job.id))
     })?;
@@ -127,13 +131,100 @@ pub async fn complete(
     let done: CompleteJob = signed.json()?;
     app.settlement.newest()?;
     registered(&app, &signed.signer)?;
-    let job = find(&app, &id).await?;
-    check_execution(&app, &job, &done, signed.signer)?;
-    check_result(&app, &job, &done, signed.signer).await?;
-    let was_open = job.state != JobState::Completed;
+    let id: JobId = parse("id", &id)?;
+    complete_one(&app, id, done, signed.signer).await.map(Json)
+}
+
+/// Completes several jobs. Each is judged by itself and has its own answer, in the order of the request;
+/// the same completions again get the same answers.
+#[utoipa::path(post, path = "/api/v1/workers/complete", tag = "work", request_body = CompleteJobs,
+    params(SignedHeaders),
+    responses((status = 200, body = Completions), Problems, SignedProblems, BodyProblems, Refusal<403>))]
+pub async fn complete_all(State(app): State<App>, signed: Signed) -> Answer<Json<Completions>> {
+    let CompleteJobs { jobs } = signed.json()?;
+    app.settlement.newest()?;
+    registered(&app, &signed.signer)?;
+    if !(1..=JOBS_AT_ONCE_MAX as usize).contains(&jobs.len()) {
+        let detail = format!("name 1 to {JOBS_AT_ONCE_MAX} jobs");
+        return Err(Refused::invalid("out-of-range", "jobs", detail));
+    }
+    let worker = signed.signer;
+    // All of them are in the writer's hands at once, which makes them durable together.
+    let named = jobs.into_iter().map(|done| (done.execution.job(), done));
+    let outcomes = judge(&app, named.collect(), worker).await?;
+    let jobs = outcomes.into_iter().map(|(job_id, outcome)| {
+        let (job, problem) = match outcome {
+            Ok(job) => (Some(job), None),
+            Err(refused) => (None, Some(refused.problem)),
+        };
+        Completion {
+            job_id,
+            job,
+            problem,
+        }
+    });
+    Ok(Json(Completions {
+        jobs: jobs.collect(),
+    }))
+}
+
+/// Completes one job.
+async fn complete_one(app: &App, id: JobId, done: CompleteJob, worker: Address) -> Answer<Job> {
+    let outcomes = judge(app, vec![(id, done)], worker).await?;
+    let outcome = outcomes.into_iter().next();
+    let (_, outcome) = outcome.expect("one completion has one outcome");
+    outcome
+}
+
+/// Judges completions; gives the outcome of each.
+async fn judge(
+    app: &App,
+    completions: Vec<(JobId, CompleteJob)>,
+    worker: Address,
+) -> Answer<Vec<(JobId, Answer<Job>)>> {
+    let wanted = completions
+        .iter()
+        .map(|(id, done)| (*id, done.result.sha256));
+    let found = app.ledger.jobs_and_results(wanted.collect()).await?;
+    let mut outcomes = Vec::with_capacity(completions.len());
+    for ((id, done), (job, result)) in completions.into_iter().zip(found) {
+        outcomes.push((
+            id,
+            checked(app, id, job, &done, result, worker).map(|job| (job, done)),
+        ));
+        // A signature takes a while to check: others have their turn in between.
+        tokio::task::yield_now().await;
+    }
+    let booked = outcomes.into_iter().map(|(id, checked)| async move {
+        let outcome = match checked {
+            Ok((job, done)) => book(app, job, done, worker).await,
+            Err(refused) => Err(refused),
+        };
+        (id, outcome)
+    });
+    Ok(futures::future::join_all(booked).await)
+}
+
+/// The job, when nothing but the ledger can still refuse its completion.
+fn checked(
+    app: &AppState,
+    id: JobId,
+    job: Option<JobRecord>,
+    done: &CompleteJob,
+    result: Option<BlobRecord>,
+    worker: Address,
+) -> Answer<JobRecord> {
+    let job = job.ok_or_else(|| Refused::missing(format!("{id} does not exist")))?;
+    check_execution(app, &job, done, worker)?;
+    check_result(&job, done, result, worker)?;
+    Ok(job)
+}
+
+/// Books a completion in the ledger; gives the job as it is then.
+async fn book(app: &App, job: JobRecord, done: CompleteJob, worker: Address) -> Answer<Job> {
     let command = Complete {
         now: app.clock.seconds(),
-        worker: signed.signer,
+        worker,
         lease: lease_ref(&job, &done.token)?,
         execution: done.execution,
         execution_signature: done.worker_signature,
@@ -142,15 +233,37 @@ pub async fn complete(
         result: convert::ledger_blob(&done.result),
         manifest: done.manifest,
     };
+    let (now, id) = (command.now, job.id);
+    let completion = records::Completion {
+        execution: command.execution.clone(),
+        execution_signature: command.execution_signature,
+        engine: command.engine.clone(),
+        power: command.power.clone(),
+        result: command.result,
+        manifest: command.manifest,
+    };
     swarm_faults::point("queen.complete.checked");
     let completed = app.ledger.complete(command).await?;
     swarm_faults::point("queen.complete.committed");
-    if was_open && !completed.replayed {
-        app.rails.gave_back(signed.signer);
-        app.metrics.completed.add(1);
-        app.metrics.executed(done.execution_ms);
+    if completed.replayed {
+        // Something may have happened to it since.
+        let job = app.ledger.job(id).await?;
+        let job = job.ok_or_else(|| Refused::missing(format!("{id} does not exist")))?;
+        return Ok(convert::job(&job));
     }
-    Ok(Json(convert::job(&find(&app, &id).await?)))
+    app.rails.gave_back(worker);
+    app.metrics.completed.add(1);
+    app.metrics.executed(done.execution_ms);
+    Ok(convert::job(&JobRecord {
+        state: JobState::Completed,
+        worker: Some(worker),
+        ended_at: Some(now),
+        settles_in: Some(completed.epoch),
+        stage: None,
+        error: None,
+        completion: Some(completion),
+        ..job
+    }))
 }
 
 /// What the ledger does not check: signature, digests of what is beside the execution, the origin's hash.
@@ -210,10 +323,10 @@ fn check_execution(
 }
 
 /// The result must be stored, whole, brought by this bee and for no other job.
-async fn check_result(
-    app: &AppState,
+fn check_result(
     job: &JobRecord,
     done: &CompleteJob,
+    record: Option<BlobRecord>,
     worker: Address,
 ) -> Answer<()> {
     if job.state == JobState::Completed {
@@ -221,7 +334,6 @@ async fn check_result(
         return Ok(());
     }
     let refuse = |field: &str, detail: &str| Refused::invalid("result", field, detail);
-    let record = app.ledger.blob(done.result.sha256).await?;
     let record = record.filter(|record| record.uploader == worker && record.deleted_at.is_none());
     let Some(record) = record.filter(|record| record.completed_at.is_some()) else {
         let detail = "upload the result before completing the job";

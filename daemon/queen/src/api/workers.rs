@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use swarm_ledger::commands::{self, ApproveWorker, Renew};
 use swarm_ledger::records::{LeaseRef, WorkerState};
 use swarm_types::api::{
-    Approval, HEARTBEAT_SECONDS, Heartbeat, HeartbeatAnswer, Lease, LeaseRequest, POLL_SECONDS_MAX,
-    RegisterWorker, Registered, Worker, WorkerSample, recipient_message,
+    Approval, HEARTBEAT_SECONDS, Heartbeat, HeartbeatAnswer, JOBS_AT_ONCE_MAX, LeaseRequest,
+    Leases, POLL_SECONDS_MAX, RegisterWorker, Registered, Worker, WorkerSample, recipient_message,
 };
 use swarm_types::signature::eip191_message;
 use swarm_types::{Address, schema, sha256};
@@ -242,10 +242,11 @@ async fn renew(app: &App, worker: Address, tokens: Vec<String>) -> Answer<Vec<St
     Ok(lost)
 }
 
-/// Waits for work: a lease, or 204 when there was none in time.
+/// Waits for work: leases, or 204 when there was none in time. What is pending is shared evenly with bees
+/// without work, so that it may be fewer than `jobs_max`.
 #[utoipa::path(post, path = "/api/v1/workers/lease", tag = "workers", request_body = LeaseRequest,
     params(SignedHeaders), responses(
-        (status = 200, body = Lease),
+        (status = 200, body = Leases),
         (status = 204, description = "No work in time; ask again"), Problems, SignedProblems, BodyProblems, Refusal<403>, Refusal<404>))]
 pub async fn lease(State(app): State<App>, signed: Signed) -> Answer<Response> {
     let request: LeaseRequest = signed.json()?;
@@ -254,17 +255,24 @@ pub async fn lease(State(app): State<App>, signed: Signed) -> Answer<Response> {
         let detail = format!("wait_seconds must be at most {POLL_SECONDS_MAX}");
         return Err(Refused::invalid("out-of-range", "wait_seconds", detail));
     }
+    if !(1..=JOBS_AT_ONCE_MAX).contains(&request.jobs_max) {
+        let detail = format!("jobs_max must be 1 to {JOBS_AT_ONCE_MAX}");
+        return Err(Refused::invalid("out-of-range", "jobs_max", detail));
+    }
     let wait = Duration::from_secs(u64::from(request.wait_seconds));
-    let polled = app.rails.lease(signed.signer, &app.catalogue, wait);
-    let lease = tokio::select! {
+    let polled = app
+        .rails
+        .lease(signed.signer, &app.catalogue, wait, request.jobs_max);
+    let leases = tokio::select! {
         // Cancel-safe: a lease that was claimed for a poll that ends is kept for the bee's next one.
-        () = app.stop.cancelled() => None,
-        lease = polled => lease?,
+        () = app.stop.cancelled() => Vec::new(),
+        leases = polled => leases?,
     };
-    Ok(match lease {
-        Some(lease) => Json(convert::lease(&lease)).into_response(),
-        None => StatusCode::NO_CONTENT.into_response(),
-    })
+    if leases.is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let leases = leases.iter().map(convert::lease).collect();
+    Ok(Json(Leases { leases }).into_response())
 }
 
 /// A bee.

@@ -12,10 +12,10 @@ mod strategy;
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use swarm_ledger::commands::Claim;
+use swarm_ledger::commands::{Claim, ClaimMany};
 use swarm_ledger::records::{HeartbeatAnswer, JobRecord, Lease, WorkerRecord};
 use swarm_ledger::refusals::ClaimRefusal;
 use swarm_ledger::{CommandError, Ledger, LedgerError};
@@ -51,7 +51,7 @@ pub struct Rails {
 
 #[derive(Default)]
 struct State {
-    bees: HashMap<Address, Bee>,
+    bees: HashMap<Address, Arc<Bee>>,
     waiters: Vec<Waiter>,
     /// Counts jobs that became pending, so that a poll notices one that came while it asked.
     jobs_seen: u64,
@@ -59,6 +59,12 @@ struct State {
     served: HashMap<Address, u64>,
     undelivered: HashMap<Address, Vec<Lease>>,
     next_waiter: u64,
+}
+
+impl State {
+    fn bee_mut(&mut self, worker: &Address) -> Option<&mut Bee> {
+        self.bees.get_mut(worker).map(Arc::make_mut)
+    }
 }
 
 struct Waiter {
@@ -122,7 +128,7 @@ impl Rails {
     pub async fn reconcile(&self) -> Result<(), LedgerError> {
         let workers = self.ledger.workers().await?;
         let bees = workers.into_iter().filter_map(Bee::read);
-        let bees = bees.map(|bee| (bee.worker, bee)).collect();
+        let bees = bees.map(|bee| (bee.worker, Arc::new(bee))).collect();
         self.state().bees = bees;
         self.bees_changed.notify_waiters();
         Ok(())
@@ -131,7 +137,7 @@ impl Rails {
     /// Takes in what the ledger answered about a worker.
     pub fn learn(&self, record: WorkerRecord) {
         if let Some(bee) = Bee::read(record) {
-            self.state().bees.insert(bee.worker, bee);
+            self.state().bees.insert(bee.worker, Arc::new(bee));
         }
         self.bees_changed.notify_waiters();
     }
@@ -146,7 +152,7 @@ impl Rails {
         stats: BeeStats,
         answer: &HeartbeatAnswer,
     ) {
-        if let Some(bee) = self.state().bees.get_mut(&worker) {
+        if let Some(bee) = self.state().bee_mut(&worker) {
             bee.record.state = answer.state;
             bee.record.ready = ready;
             bee.record.draining = draining || answer.draining;
@@ -158,22 +164,36 @@ impl Rails {
 
     /// Notes that a job left a bee's hands.
     pub fn gave_back(&self, worker: Address) {
-        if let Some(bee) = self.state().bees.get_mut(&worker) {
+        if let Some(bee) = self.state().bee_mut(&worker) {
             bee.held = bee.held.saturating_sub(1);
         }
         self.bees_changed.notify_waiters();
     }
 
     /// A bee, if it registered.
-    pub fn bee(&self, worker: &Address) -> Option<Bee> {
+    pub fn bee(&self, worker: &Address) -> Option<Arc<Bee>> {
         self.state().bees.get(worker).cloned()
     }
 
     /// Every bee that registered, ascending by key.
-    pub fn bees(&self) -> Vec<Bee> {
-        let mut bees: Vec<Bee> = self.state().bees.values().cloned().collect();
+    pub fn bees(&self) -> Vec<Arc<Bee>> {
+        let mut bees: Vec<Arc<Bee>> = self.state().bees.values().cloned().collect();
         bees.sort_by_key(|bee| bee.worker);
         bees
+    }
+
+    /// Approved bees with a model that had registered by `at` (Unix seconds), ascending by key; not more than
+    /// a job can name.
+    pub fn recipients(&self, model: &B256, at: u64) -> Vec<Address> {
+        let state = self.state();
+        let able = state.bees.values().filter(|bee| {
+            let known = bee.record.registered_at <= at;
+            known && bee.approved() && bee.profile.models.contains(model)
+        });
+        let mut workers: Vec<Address> = able.map(|bee| bee.worker).collect();
+        workers.sort_unstable();
+        workers.truncate(swarm_ledger::limits::RECIPIENTS_MAX);
+        workers
     }
 
     /// Approved bees that were heard within the ready gap.
@@ -196,7 +216,8 @@ impl Rails {
         fit.map(|model| model.digest).collect()
     }
 
-    /// Leases the oldest job that fits the worker; waits for one until `wait` is over.
+    /// Leases the oldest jobs that fit the worker, at most `jobs_max`; waits for one until `wait` is over.
+    /// What is pending is shared evenly with bees without work.
     ///
     /// # Errors
     /// When the worker is not registered or not approved, or the ledger fails. A bee that drains, is not
@@ -206,7 +227,8 @@ impl Rails {
         worker: Address,
         catalogue: &Catalogue,
         wait: Duration,
-    ) -> Result<Option<Lease>, CommandError<ClaimRefusal>> {
+        jobs_max: u32,
+    ) -> Result<Vec<Lease>, CommandError<ClaimRefusal>> {
         let until = self.clock.running() + wait;
         loop {
             let changed = self.bees_changed.notified();
@@ -218,25 +240,34 @@ impl Rails {
                 return Err(CommandError::Refused(refusal));
             }
             if let Some(lease) = self.undelivered(&worker).await? {
-                return Ok(Some(lease));
+                return Ok(vec![lease]);
             }
             if filter::can_work(&bee, self.clock.millis()).is_err() {
                 // Cancel-safe: a missed ring only means that the bee polls again.
                 match self.clock.timeout_at(until, pin!(changed)).await {
                     Ok(()) => continue,
-                    Err(Elapsed) => return Ok(None),
+                    Err(Elapsed) => return Ok(Vec::new()),
                 }
             }
             let models = Self::models(&bee, catalogue);
             if self.others_first(&bee, &models)
                 && let Some(given) = self.stand_aside(worker).await
             {
-                return Ok(Some(given));
+                return Ok(vec![given]);
             }
             let seen = self.state().jobs_seen;
-            match self.claim(worker, models, None).await {
-                Ok(Some(lease)) => return Ok(Some(lease)),
-                Ok(None) => {}
+            let room = bee.profile.concurrency.saturating_sub(bee.held).max(1);
+            let command = ClaimMany {
+                now: self.clock.seconds(),
+                worker,
+                idle_others: self.idle_besides(&bee, &models),
+                models,
+                jobs_max: jobs_max.min(room),
+                lease_seconds: self.lease_seconds(),
+            };
+            match self.claim_oldest(command).await {
+                Ok(leases) if !leases.is_empty() => return Ok(leases),
+                Ok(_none) => {}
                 // It began to drain between the look and the claim.
                 Err(CommandError::Refused(ClaimRefusal::Draining)) => {}
                 Err(error) => return Err(error),
@@ -244,17 +275,17 @@ impl Rails {
             let (id, mut given) = match self.wait_in_line(worker, seen) {
                 Line::Joined(id, given) => (id, given),
                 Line::JobCame if self.clock.running() < until => continue,
-                Line::JobCame | Line::Full => return Ok(None),
+                Line::JobCame | Line::Full => return Ok(Vec::new()),
             };
             let leave = LeaveLine { rails: self, id };
             // Cancel-safe: a lease that is given to a poll that ended is kept for the bee's next one.
             let answer = self.clock.timeout_at(until, &mut given).await;
             drop(leave);
             match answer {
-                Ok(Ok(lease)) => return Ok(Some(lease)),
+                Ok(Ok(lease)) => return Ok(vec![lease]),
                 Ok(Err(_dropped)) => continue,
                 // The lease may have been given in the instant in which the wait ended.
-                Err(Elapsed) => return Ok(given.try_recv().ok()),
+                Err(Elapsed) => return Ok(given.try_recv().into_iter().collect()),
             }
         }
     }
@@ -275,6 +306,19 @@ impl Rails {
                 && other.profile.models.iter().any(|m| models.contains(m))
                 && (bee.held > 0 || waits())
         })
+    }
+
+    /// How many other bees are without work that could do one of the same models.
+    fn idle_besides(&self, bee: &Bee, models: &[B256]) -> u32 {
+        let now = self.clock.millis();
+        let state = self.state();
+        let idle = state.bees.values().filter(|other| {
+            other.worker != bee.worker
+                && other.held == 0
+                && filter::can_work(other, now).is_ok()
+                && other.profile.models.iter().any(|m| models.contains(m))
+        });
+        idle.count() as u32
     }
 
     /// Waits in line for [`IDLE_FIRST`], so that the strategy chooses and not who asked first.
@@ -334,15 +378,29 @@ impl Rails {
         Ok(lease)
     }
 
+    /// Notes that a job became pending; `true` when a poll waits, so that the job is to be routed. Otherwise
+    /// the next poll finds it.
+    pub fn job_came(&self) -> bool {
+        let mut state = self.state();
+        state.jobs_seen += 1;
+        !state.waiters.is_empty()
+    }
+
     /// A job became pending: gives it to one of the waiting bees, if one can take it.
     pub async fn job_pending(&self, job: &JobRecord, catalogue: &Catalogue) {
+        if self.job_came() {
+            self.route(job, catalogue).await;
+        }
+    }
+
+    /// Gives a job that [`Self::job_came`] noted to one of the waiting bees, if one can take it.
+    pub async fn route(&self, job: &JobRecord, catalogue: &Catalogue) {
         let model = &job.order.order.model;
         let needs = Needs {
             model,
             memory_mib: catalogue.get(model).map(|model| model.memory_mib),
             recipients: &job.recipients,
         };
-        self.state().jobs_seen += 1;
         let mut idle_only = self.idle_bee_could(&needs);
         loop {
             let Some(waiter) = self.pick(&needs, idle_only) else {
@@ -354,7 +412,7 @@ impl Rails {
                 idle_only = false;
                 continue;
             };
-            let claimed = self.claim(waiter.worker, vec![*model], Some(job.id)).await;
+            let claimed = self.claim(waiter.worker, vec![*model], job.id).await;
             match claimed {
                 Ok(Some(lease)) => {
                     if let Err(lease) = waiter.give.send(lease) {
@@ -416,32 +474,49 @@ impl Rails {
         Some(state.waiters.swap_remove(places[chosen]))
     }
 
-    /// Claims one named job for a worker, or the oldest that fits.
+    /// Claims one named job for a worker.
     pub async fn claim(
         &self,
         worker: Address,
         models: Vec<B256>,
-        job: Option<JobId>,
+        job: JobId,
     ) -> Result<Option<Lease>, CommandError<ClaimRefusal>> {
         let command = Claim {
             now: self.clock.seconds(),
             worker,
             models,
-            job,
+            job: Some(job),
             lease_seconds: self.lease_seconds(),
         };
         let lease = self.ledger.claim(command).await?;
-        if lease.is_some() {
-            swarm_faults::point("queen.lease.committed");
-            let mut state = self.state();
-            state.services += 1;
-            let services = state.services;
-            state.served.insert(worker, services);
-            if let Some(bee) = state.bees.get_mut(&worker) {
-                bee.held = bee.held.saturating_add(1);
-            }
-        }
+        self.took(worker, lease.iter().count() as u32);
         Ok(lease)
+    }
+
+    /// Claims the oldest jobs that fit a worker.
+    async fn claim_oldest(
+        &self,
+        command: ClaimMany,
+    ) -> Result<Vec<Lease>, CommandError<ClaimRefusal>> {
+        let worker = command.worker;
+        let leases = self.ledger.claim_many(command).await?;
+        self.took(worker, leases.len() as u32);
+        Ok(leases)
+    }
+
+    /// Notes that a worker holds `jobs` more.
+    fn took(&self, worker: Address, jobs: u32) {
+        if jobs == 0 {
+            return;
+        }
+        swarm_faults::point("queen.lease.committed");
+        let mut state = self.state();
+        state.services += 1;
+        let services = state.services;
+        state.served.insert(worker, services);
+        if let Some(bee) = state.bee_mut(&worker) {
+            bee.held = bee.held.saturating_add(jobs);
+        }
     }
 
     /// How long a lease holds.

@@ -1,6 +1,7 @@
 //! The queen as clients, bees and operators meet her: a real server on loopback, a real ledger and a
 //! real blob store in a temporary directory.
 
+mod batch;
 mod feed;
 mod floods;
 mod foreign;

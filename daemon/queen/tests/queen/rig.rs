@@ -505,8 +505,13 @@ impl Bee {
     }
 
     pub async fn poll(&self, seconds: u64) -> Option<Lease> {
+        let mut leases = self.poll_many(seconds, 1).await;
+        leases.pop()
+    }
+
+    pub async fn poll_many(&self, seconds: u64, jobs_max: u32) -> Vec<Lease> {
         self.queen
-            .lease(Duration::from_secs(seconds))
+            .lease(Duration::from_secs(seconds), jobs_max)
             .await
             .expect("an answer")
     }

@@ -41,6 +41,7 @@ post /api/v1/jobs/{id}/fail
 post /api/v1/workers/register
 post /api/v1/workers/heartbeat
 post /api/v1/workers/lease
+post /api/v1/workers/complete
 get /api/v1/workers
 get /api/v1/workers/{address}
 get /api/v1/workers/{address}/samples

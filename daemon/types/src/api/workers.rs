@@ -5,9 +5,10 @@ use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::BlobRef;
+use super::{BlobRef, Job};
 use crate::order::SignedOrder;
 use crate::power::PowerRecord;
+use crate::problem::Problem;
 use crate::receipt::Execution;
 use crate::signature::Signature65;
 use crate::{JobId, MicroUsdc, dec, schema};
@@ -18,6 +19,8 @@ pub const HEARTBEAT_SECONDS: u64 = 30;
 pub const READY_GAP_SECONDS_MAX: u64 = 95;
 /// Longest wait of a long-poll for work.
 pub const POLL_SECONDS_MAX: u64 = 30;
+/// Jobs that one request leases or completes at most.
+pub const JOBS_AT_ONCE_MAX: u32 = 64;
 
 /// What a box computes with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -152,6 +155,21 @@ pub struct LeaseRequest {
     /// Seconds to wait at most.
     #[schema(maximum = 30)]
     pub wait_seconds: u32,
+    /// Jobs to take at most, 1 to 64; 1 when absent. Not more than the bee can hold.
+    #[serde(default = "one")]
+    #[schema(minimum = 1, maximum = 64)]
+    pub jobs_max: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// Answer to a [`LeaseRequest`]: at least one lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Leases {
+    /// The oldest job first.
+    pub leases: Vec<Lease>,
 }
 
 /// Work, and the right to complete it.
@@ -230,6 +248,35 @@ pub struct CompleteJob {
     #[serde(with = "dec")]
     #[schema(value_type = schema::Decimal)]
     pub execution_ms: u64,
+}
+
+/// `POST /api/v1/workers/complete`: several jobs in one signed request. Each is judged by itself, as
+/// `POST /api/v1/jobs/{id}/complete` would judge it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CompleteJobs {
+    /// 1 to 64 completions; each names its job in its execution.
+    #[schema(min_items = 1, max_items = 64)]
+    pub jobs: Vec<CompleteJob>,
+}
+
+/// What became of one of several completions: `job`, or `problem`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Completion {
+    /// The job that its execution names.
+    #[schema(value_type = String)]
+    pub job_id: JobId,
+    /// The completed job.
+    pub job: Option<Job>,
+    /// Why it was not completed. Status 503 asks for a repetition.
+    pub problem: Option<Problem>,
+}
+
+/// Answer to [`CompleteJobs`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Completions {
+    /// One for each, in the order of the request.
+    pub jobs: Vec<Completion>,
 }
 
 /// `POST /api/v1/jobs/{id}/fail`.
