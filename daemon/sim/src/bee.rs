@@ -226,6 +226,7 @@ impl World {
         }
         let request = LeaseRequest {
             wait_seconds: seconds,
+            jobs_max: 1 + n as u32,
         };
         let ask = Ask::json("POST", "/api/v1/workers/lease", &request);
         self.bees[n].poll = self.begin_signed(self.bees[n].key(), ask);

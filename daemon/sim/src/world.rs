@@ -14,7 +14,7 @@ use swarm_ledger::Ledger;
 use swarm_queen::clock::Dial;
 use swarm_queen::settlement::SettlementKeys;
 use swarm_queen::{QueenConfig, QueenKeys, SteppedQueen};
-use swarm_types::api::Lease;
+use swarm_types::api::Leases;
 use swarm_types::digest::manifest_digest;
 use swarm_types::{B256, EpochId, MicroUsdc, sha256};
 use tower::ServiceExt;
@@ -607,8 +607,10 @@ impl World {
     fn polled(&mut self, n: usize, reply: &Reply) -> Held {
         self.say(format!("bee {n} polls: {}", reply.words()));
         if reply.status == 200 {
-            let lease: Lease = reply.json().map_err(Broken)?;
-            return self.leased(n, lease);
+            let answer: Leases = reply.json().map_err(Broken)?;
+            for lease in answer.leases {
+                self.leased(n, lease)?;
+            }
         }
         Ok(())
     }
