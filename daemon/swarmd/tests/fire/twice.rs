@@ -83,9 +83,10 @@ impl HandBee {
     async fn lease(&self) -> Lease {
         until("there is a job", async || {
             self.queen
-                .lease(Duration::from_secs(1))
+                .lease(Duration::from_secs(1), 1)
                 .await
                 .expect("an answer")
+                .pop()
         })
         .await
     }
