@@ -264,7 +264,6 @@ pub struct CompleteJobs {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Completion {
     /// The job that its execution names.
-    #[schema(value_type = String)]
     pub job_id: JobId,
     /// The completed job.
     pub job: Option<Job>,
