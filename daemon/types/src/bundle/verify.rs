@@ -249,10 +249,7 @@ impl Facts {
         let digest = job.order.order.digest(domain);
         let signature = &job.order.signature;
         let client = job.order.order.client;
-        let signers = match signature.recover(&digest) {
-            Ok(signer) if signer == client => Ok([client; 2]),
-            _ => signature.recover_either(&digest),
-        };
+        let signers = signature.recover_either(&digest, &client);
         Self {
             worker: job.execution_signature.recover(&execution),
             signers,
