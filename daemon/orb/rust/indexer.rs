@@ -40,6 +40,8 @@ pub struct Indexer {
     bundles_dir: PathBuf,
     shown: Shown,
     contract: Option<(Instant, IndexContract)>,
+    /// Something was emitted since the contract was asked.
+    changed: bool,
     /// Where the chain stood when everything was last in step.
     block: Option<IndexBlock>,
 }
@@ -80,6 +82,7 @@ impl Indexer {
             kept: kept.map(|kept| (kept, None)),
             bundles_dir: bundles_dir.to_owned(),
             contract: None,
+            changed: false,
             block: None,
         }
     }
@@ -95,8 +98,10 @@ impl Indexer {
     /// When the node is away; the index stays as of the block before.
     pub async fn round(&mut self) -> Result<Round, ChainError> {
         let progress = self.follower.step().await?;
+        // Catching up takes several rounds; the last of them may see nothing new.
+        self.changed |= progress.changed;
         if progress.caught_up {
-            self.look_at_contract(progress.changed).await?;
+            self.look_at_contract().await?;
             self.keep();
         }
         let unchecked = self.look_at_bundles().await;
@@ -107,7 +112,7 @@ impl Indexer {
     }
 
     /// The state of the contract in the newest block, when something was emitted or a while has passed.
-    async fn look_at_contract(&mut self, changed: bool) -> Result<(), ChainError> {
+    async fn look_at_contract(&mut self) -> Result<(), ChainError> {
         let Some(block) = self.follower.newest() else {
             return Ok(());
         };
@@ -122,7 +127,7 @@ impl Indexer {
         };
         let stale = match (&self.contract, self.block) {
             (Some((at, _)), Some(before)) => {
-                changed || at.elapsed() > CONTRACT_AGE_MAX || crossed(before.time)
+                self.changed || at.elapsed() > CONTRACT_AGE_MAX || crossed(before.time)
             }
             _ => true,
         };
@@ -130,6 +135,7 @@ impl Indexer {
             let mut state = self.follower.chain().contract_state(&block).await?;
             state.pending = read(&self.shown.book).pending(block.time, state.role_delay);
             self.contract = Some((Instant::now(), state));
+            self.changed = false;
         }
         self.block = Some(block);
         *self

@@ -247,7 +247,7 @@ async fn a_reorganisation_takes_an_epoch_back_and_a_kept_log_goes_on() {
         .expect("a reorganisation");
     dev.mine(3).await.expect("mined");
     let index = index_of(&mut indexer).await;
-    assert!(index.epochs.is_empty() && index.contract.last_epoch == 0);
+    assert_eq!((index.epochs.len(), index.contract.last_epoch), (0, 0));
     let client = indexer.shown().account(&account(CLIENT)).expect("a client");
     assert_eq!(client.lines.len(), 1, "the deposit stands");
 
