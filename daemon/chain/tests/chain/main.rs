@@ -7,24 +7,14 @@ mod reorg;
 mod rig;
 mod settlement;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use swarm_chain::devchain::{DEV_ACCOUNTS, DevChain, NodeConfig, USDC, dev_wallet};
+use swarm_chain::devchain::{DevChain, NodeConfig, dev_wallet};
 use swarm_chain::settle::SealedEpoch;
 use swarm_chain::watcher::Step;
-use swarm_chain::{At, Call, Chain, Mined, Wallet};
-use swarm_contracts::Params;
-use swarm_types::bundle::{
-    EpochInput, SIGNATURE, SettledJob, SettlerSignature, WorkerEpoch, build, signature_file,
-    summary_digest,
-};
+use swarm_chain::{At, Chain, Mined};
 use swarm_types::escrow::{BlockRef, EscrowEvent};
-use swarm_types::order::{Order, SignedOrder};
-use swarm_types::payout::Rates;
-use swarm_types::power::PowerRecord;
-use swarm_types::receipt::Execution;
-use swarm_types::{Address, B256, MicroUsdc, sha256};
+use swarm_types::{Address, B256, MicroUsdc};
 
 use rig::*;
 

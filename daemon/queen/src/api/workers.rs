@@ -296,8 +296,10 @@ pub async fn samples(
     PathOf(address): PathOf<String>,
 ) -> Answer<Json<Vec<WorkerSample>>> {
     let worker = parse("address", &address)?;
-    registered(&app, &worker)?;
-    Ok(Json(app.samples.of(&worker)))
+    let known = app.rails.bee(&worker).is_some();
+    let missing = || Refused::missing(format!("no bee {address} has registered"));
+    let samples = known.then(|| app.samples.of(&worker));
+    samples.ok_or_else(missing).map(Json)
 }
 
 /// Every bee that registered.
