@@ -171,7 +171,6 @@ fn sums_that_overflow_are_a_named_fault() {
             rates: Default::default(),
             protocol_payee: Address::repeat_byte(0xaa),
             operator_payee: Address::repeat_byte(0xbb),
-            jobs: vec![job(1, fee), job(2, fee)],
             workers: vec![WorkerEpoch {
                 worker,
                 payee: worker,
@@ -179,7 +178,7 @@ fn sums_that_overflow_are_a_named_fault() {
             }],
         };
         let mut files = std::collections::BTreeMap::new();
-        let built = build(input, |name, bytes| {
+        let built = build(input, vec![job(1, fee), job(2, fee)], |name, bytes| {
             files.insert(name.to_owned(), bytes.to_vec());
             Ok::<(), ()>(())
         })

@@ -116,7 +116,7 @@ fn answers_of_a_lying_queen_are_errors() {
                 0 => client.job(JOB).await.is_ok(),
                 1 => client.info().await.is_ok(),
                 2 => client.jobs(&Default::default()).await.is_ok(),
-                3 => client.lease(Duration::from_secs(1)).await.is_ok(),
+                3 => client.lease(Duration::from_secs(1), 2).await.is_ok(),
                 4 => client.claim(JOB).await.is_ok(),
                 5 => client.result(JOB).await.is_ok(),
                 6 => client.recipients(B256::ZERO).await.is_ok(),

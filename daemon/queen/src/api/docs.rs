@@ -101,13 +101,6 @@ fn meaning(status: u16) -> &'static str {
     }
 }
 
-impl Document {
-    /// The document's text.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0).into_owned()
-    }
-}
-
 /// What any operation may answer instead.
 pub struct Problems;
 
