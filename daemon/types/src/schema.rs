@@ -20,9 +20,9 @@ pub struct Hash;
 pub struct Decimal;
 
 /// Pattern of an address.
-pub const ADDRESS: &str = "^(0x)?[0-9a-fA-F]{40}$";
+pub const ADDRESS: &str = "^(0[xX])?[0-9a-fA-F]{40}$";
 /// Pattern of a hash.
-pub const HASH: &str = "^(0x)?[0-9a-fA-F]{64}$";
+pub const HASH: &str = "^(0[xX])?[0-9a-fA-F]{64}$";
 /// Pattern of a signature: 65 bytes, or the 64 of EIP-2098.
 pub const SIGNATURE: &str = "^0x([0-9a-fA-F]{128}|[0-9a-fA-F]{130})$";
 /// Pattern of an integer below 2⁶⁴; the last few numbers of twenty digits are too large all the same.
@@ -141,7 +141,7 @@ mod tests {
         for (text, good) in [
             (digits.clone(), true),
             (format!("0x{digits}"), true),
-            (format!("0X{digits}"), false),
+            (format!("0X{digits}"), true),
             (format!("0x{digits}0"), false),
             (format!("0x{}zz", &digits[2..]), false),
         ] {
