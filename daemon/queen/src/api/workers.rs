@@ -290,7 +290,7 @@ pub async fn get(State(app): State<App>, PathOf(address): PathOf<String>) -> Ans
 /// memory only.
 #[utoipa::path(get, path = "/api/v1/workers/{address}/samples", tag = "workers",
     params(("address" = schema::Address, Path, description = "The bee's key")),
-    responses((status = 200, body = Vec<WorkerSample>), Problems, Refusal<400>, Refusal<403>))]
+    responses((status = 200, body = Vec<WorkerSample>), Problems, Refusal<400>, Refusal<404>))]
 pub async fn samples(
     State(app): State<App>,
     PathOf(address): PathOf<String>,
