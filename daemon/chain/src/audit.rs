@@ -294,9 +294,8 @@ impl Chain {
     }
 
     async fn check_signers(&self, bundle: &Verified, block: u64) -> Result<Check, ChainError> {
-        let previous = bundle.summary.epoch.saturating_sub(1);
-        let since = self.epoch(previous, At::Latest).await?;
-        let since = since.map_or(0, |epoch| epoch.sealed_at);
+        let epoch = bundle.summary.epoch;
+        let since = self.last_seal_before(epoch, At::Latest).await?;
         // Several orders of one client are signed by the same key.
         let mut known: BTreeMap<(Address, [Address; 2]), bool> = BTreeMap::new();
         for (receipt, signers) in &bundle.delegated {

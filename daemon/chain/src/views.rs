@@ -196,6 +196,21 @@ impl Chain {
         number("a USDC balance", balance).map(MicroUsdc)
     }
 
+    /// Unix seconds of the last seal before `epoch` that is not void, 0 without one: a removed order signer's
+    /// orders count in `epoch` when the removal took effect then or later.
+    ///
+    /// # Errors
+    /// As [`crate::rpc::Rpc::call`].
+    pub async fn last_seal_before(&self, epoch: u64, at: At) -> Result<u64, ChainError> {
+        for number in (1..epoch).rev() {
+            let before = self.epoch(number, at).await?;
+            if let Some(before) = before.filter(|epoch| epoch.state != EpochState::Void) {
+                return Ok(before.sealed_at);
+            }
+        }
+        Ok(0)
+    }
+
     /// Whether orders of `client` signed by `signer` count in an epoch after one sealed at
     /// `previous_sealed_at` (Unix seconds; 0 for the first epoch): it is, or was until then or later,
     /// an order signer.

@@ -362,6 +362,11 @@ impl Ledger {
             .await
     }
 
+    /// Clients that have or had order signers, ascending: others' orders are signed by themselves.
+    pub async fn delegating_clients(&self) -> Result<Vec<Address>, LedgerError> {
+        self.readers.read(sql::chain::delegating).await
+    }
+
     /// A worker.
     pub async fn worker(&self, worker: Address) -> Result<Option<WorkerRecord>, LedgerError> {
         self.readers

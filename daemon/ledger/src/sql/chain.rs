@@ -278,11 +278,12 @@ pub(crate) fn apply_signer(conn: &Connection, event: &EscrowEvent) -> Result<(),
     Ok(())
 }
 
-/// Reads a client's order signers from its events again.
+/// Reads a client's order signers from its events again. One that no event names any more stays, as removed
+/// for ever: orders that it signed may have been accepted.
 pub(crate) fn refold_signers(conn: &Connection, client: &Address) -> Result<(), LedgerError> {
     execute(
         conn,
-        "DELETE FROM order_signers WHERE client = ?1",
+        "UPDATE order_signers SET removed_at = 0 WHERE client = ?1",
         [client.as_slice()],
     )?;
     let sql = format!("{EVENT} WHERE account = ?1 ORDER BY block, log_index");
@@ -290,6 +291,12 @@ pub(crate) fn refold_signers(conn: &Connection, client: &Address) -> Result<(), 
         apply_signer(conn, &event.log.event)?;
     }
     Ok(())
+}
+
+/// Clients of whom any order may be signed by another key.
+pub(crate) fn delegating(conn: &Connection) -> Result<Vec<Address>, LedgerError> {
+    let sql = "SELECT DISTINCT client FROM order_signers ORDER BY client";
+    list(conn, sql, (), |c| c.address())
 }
 
 /// Keys that may sign new orders for a client. A removal counts as soon as it is seen, because an order

@@ -36,6 +36,68 @@ impl Settlement {
     }
 }
 
+/// Jobs whose order is signed by another key than its client's.
+#[derive(Debug, Default)]
+pub(super) struct Delegated {
+    /// The escrow does not hold the key for an order signer, or not any more when the last epoch was sealed:
+    /// anybody could have the epoch voided.
+    pub refused: Vec<JobId>,
+    /// The escrow has the key, but in blocks that are not safe yet.
+    pub early: Vec<JobId>,
+}
+
+impl Settlement {
+    /// The jobs of the epoch that a wrong order signer would make a fault, and those that have to wait.
+    pub(super) async fn delegated(
+        &self,
+        contents: &SealContents,
+        head: BlockRef,
+    ) -> Result<Delegated, SettlementError> {
+        let delegating = self.ledger.delegating_clients().await?;
+        let delegating: BTreeSet<Address> = delegating.into_iter().collect();
+        let mut found = Delegated::default();
+        if delegating.is_empty() {
+            return Ok(found);
+        }
+        let at = At::Hash(head.hash);
+        let since = self.chain.last_seal_before(contents.epoch.0, at).await?;
+        let mut known: BTreeMap<(Address, Address), (bool, bool)> = BTreeMap::new();
+        for charge in &contents.jobs {
+            let client = charge.client;
+            if !delegating.contains(&client) {
+                continue;
+            }
+            let job = self.ledger.job(charge.job).await?;
+            let signers = job.and_then(|job| job.order.signers(self.chain.domain()).ok());
+            let signers = signers.unwrap_or_default();
+            if signers.contains(&client) {
+                continue;
+            }
+            let (mut now, mut safe) = (false, false);
+            for signer in signers {
+                let answer = match known.get(&(client, signer)) {
+                    Some(answer) => *answer,
+                    None => (
+                        self.chain.signs_for(client, signer, since, at).await?,
+                        self.chain
+                            .signs_for(client, signer, since, At::Safe)
+                            .await?,
+                    ),
+                };
+                known.insert((client, signer), answer);
+                now |= answer.0;
+                safe |= answer.1;
+            }
+            match (now, safe) {
+                (true, true) => {}
+                (true, false) => found.early.push(charge.job),
+                (false, _) => found.refused.push(charge.job),
+            }
+        }
+        Ok(found)
+    }
+}
+
 /// The jobs of the clients for whom one settlement has no room: charges and payouts together are at most
 /// `entries_max`, and `payees` of them are taken. The clients with the lower addresses stay.
 pub(super) fn beyond(jobs: &[JobCharge], payees: usize, entries_max: u64) -> Vec<JobId> {

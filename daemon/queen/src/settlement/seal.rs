@@ -126,6 +126,20 @@ impl Settlement {
             return Ok(());
         }
 
+        let delegated = self.delegated(&contents, head).await?;
+        if !delegated.refused.is_empty() {
+            let text = format!(
+                "{epoch}: {} jobs are left out: the key that signed their orders is not, or not any more, an order signer of their client in the escrow",
+                delegated.refused.len()
+            );
+            self.notes.set(Note::Uncollectable, text);
+            let why = "the escrow does not know the key that signed the order for an order signer of the client";
+            contents = self.leave_out(epoch, &delegated.refused, why).await?;
+        }
+        if !delegated.early.is_empty() {
+            contents = self.defer(epoch, &delegated.early).await?;
+        }
+
         let until = contents.sealed_at.saturating_add(terms.max_seal_age);
         let limits = self.collectable(&contents, head, until).await?;
         let uncollectable = collect::uncollectable(&contents.jobs, &limits);
@@ -135,19 +149,9 @@ impl Settlement {
                 uncollectable.len()
             );
             self.notes.set(Note::Uncollectable, text);
-            for jobs in uncollectable.chunks(JOBS_AT_ONCE) {
-                let command = DropUncollectable {
-                    now: self.now(),
-                    epoch,
-                    jobs: jobs.to_vec(),
-                    reason: "the client's money in the escrow, or its cap, does not cover the fee"
-                        .into(),
-                };
-                let dropped = self.ledger.drop_uncollectable(command).await;
-                dropped.map_err(|e| SettlementError::of("leave jobs out", e))?;
-            }
+            let why = "the client's money in the escrow, or its cap, does not cover the fee";
+            contents = self.leave_out(epoch, &uncollectable, why).await?;
             swarm_faults::point("settlement.seal.dropped");
-            contents = self.contents(epoch).await?;
         }
 
         let at = At::Hash(head.hash);
@@ -182,6 +186,26 @@ impl Settlement {
         self.sign_and_record(contents, keys).await?;
         self.notes.clear(Note::Seal);
         Ok(())
+    }
+
+    /// Leaves `jobs` out of the epoch, and says `why` to their workers; answers what is left.
+    async fn leave_out(
+        &mut self,
+        epoch: EpochId,
+        jobs: &[JobId],
+        why: &str,
+    ) -> Result<SealContents, SettlementError> {
+        for jobs in jobs.chunks(JOBS_AT_ONCE) {
+            let command = DropUncollectable {
+                now: self.now(),
+                epoch,
+                jobs: jobs.to_vec(),
+                reason: why.into(),
+            };
+            let dropped = self.ledger.drop_uncollectable(command).await;
+            dropped.map_err(|e| SettlementError::of("leave jobs out", e))?;
+        }
+        self.contents(epoch).await
     }
 
     /// Moves `jobs` to the open epoch; answers what is left.
