@@ -544,7 +544,10 @@ impl World {
             reply = answer => Some(reply),
         };
         if let Some(reply) = &reply {
-            let excused = running.life.full_hits() > full;
+            // A ledger from a copy takes nothing before it was compared with the chain.
+            let old =
+                reply.words().ends_with("old-ledger") && self.stats.get("backups restored") > 0;
+            let excused = running.life.full_hits() > full || old;
             if reply.status >= 500 && !excused {
                 let body = String::from_utf8_lossy(&reply.body);
                 return Err(Broken(format!(
