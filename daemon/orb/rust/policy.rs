@@ -12,7 +12,7 @@ pub const HEADERS: [(&str, &str); 6] = [
     ("x-frame-options", "DENY"),
     (
         "permissions-policy",
-        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), serial=(), bluetooth=()",
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), serial=()",
     ),
 ];
 
