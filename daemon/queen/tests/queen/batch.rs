@@ -28,8 +28,8 @@ async fn several_jobs_are_leased_and_completed_at_once_and_each_is_judged_by_its
     let mut wrong = done.clone();
     wrong[1].token = "7".into();
     wrong[2].engine = "another".into();
-    let answers = bee.queen.complete_all(&CompleteJobs { jobs: wrong });
-    let answers = answers.await.expect("judged").jobs;
+    let request = CompleteJobs { jobs: wrong };
+    let answers = bee.queen.complete_all(&request).await.expect("judged").jobs;
     let named: Vec<_> = answers.iter().map(|one| one.job_id).collect();
     assert_eq!(named, submitted, "in the order of the request");
     let first = answers[0].job.clone().expect("completed");
@@ -43,8 +43,8 @@ async fn several_jobs_are_leased_and_completed_at_once_and_each_is_judged_by_its
     assert_eq!(problem(&answers[2]), (422, "engine".into()));
 
     // All of them again: the one that was completed gets its first answer, the others are done now.
-    let answers = bee.queen.complete_all(&CompleteJobs { jobs: done.clone() });
-    let answers = answers.await.expect("judged").jobs;
+    let request = CompleteJobs { jobs: done.clone() };
+    let answers = bee.queen.complete_all(&request).await.expect("judged").jobs;
     assert_eq!(answers[0].job.as_ref(), Some(&first));
     for one in &answers {
         let job = one.job.as_ref().expect("completed");
@@ -53,8 +53,8 @@ async fn several_jobs_are_leased_and_completed_at_once_and_each_is_judged_by_its
     }
     // One twice in a request is charged once.
     let twice = vec![done[1].clone(), done[1].clone()];
-    let answers = bee.queen.complete_all(&CompleteJobs { jobs: twice });
-    let answers = answers.await.expect("judged").jobs;
+    let request = CompleteJobs { jobs: twice };
+    let answers = bee.queen.complete_all(&request).await.expect("judged").jobs;
     assert_eq!(answers[0], answers[1]);
     let balance = client.balance(&rig.client.address().to_string()).await;
     let balance = balance.expect("a balance");
