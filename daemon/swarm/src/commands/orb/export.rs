@@ -20,7 +20,7 @@ use crate::session::Session;
 
 /// Where bundles come from.
 enum Source<'a> {
-    Queen(QueenClient),
+    Queen(Box<QueenClient>),
     Folder(&'a Path),
 }
 
@@ -42,7 +42,7 @@ pub async fn run(session: &Session, args: &ExportArgs) -> Result<()> {
     let site = site_of(&args.site)?;
     let source = match &args.bundles {
         Some(folder) => Source::Folder(folder),
-        None => Source::Queen(session.queen()?),
+        None => Source::Queen(Box::new(session.queen()?)),
     };
     let chain = session.chain().await?;
     let dir = SiteDir::open(&args.dir, chain.chain_id(), chain.escrow())?;
