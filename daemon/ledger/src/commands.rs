@@ -70,6 +70,8 @@ pub struct ClaimMany {
     pub jobs_max: u32,
     /// Workers without work that could take the same jobs: they are left their even share of what is pending.
     pub idle_others: u32,
+    /// With this many jobs pending or fewer it gets none: they are for others.
+    pub leave: u32,
     /// How long each lease holds without renewal.
     pub lease_seconds: u64,
 }

@@ -77,6 +77,9 @@ impl Command for ClaimMany {
             lease_seconds: self.lease_seconds,
         };
         let pending = tx.hot.pending_of(&self.models);
+        if pending <= self.leave as usize {
+            return Ok(Vec::new());
+        }
         let share = pending.div_ceil(self.idle_others as usize + 1);
         let jobs_max = share.min(self.jobs_max as usize);
         let mut leases = Vec::new();

@@ -250,21 +250,31 @@ impl Rails {
                 }
             }
             let models = Self::models(&bee, catalogue);
-            if self.others_first(&bee, &models)
-                && let Some(given) = self.stand_aside(worker).await
-            {
-                return Ok(vec![given]);
-            }
-            let seen = self.state().jobs_seen;
             let room = bee.profile.concurrency.saturating_sub(bee.held).max(1);
-            let command = ClaimMany {
+            let idle_others = self.idle_besides(&bee, &models);
+            let mut command = ClaimMany {
                 now: self.clock.seconds(),
                 worker,
-                idle_others: self.idle_besides(&bee, &models),
+                idle_others,
+                leave: 0,
                 models,
                 jobs_max: jobs_max.min(room),
                 lease_seconds: self.lease_seconds(),
             };
+            if self.others_first(&bee, &command.models) {
+                // With a job for each of them and one more there is nothing to stand aside for.
+                command.leave = idle_others;
+                let taken = self.claim_oldest(command.clone()).await;
+                if taken.as_ref().is_ok_and(|leases| !leases.is_empty()) {
+                    return taken;
+                }
+                if let Some(given) = self.stand_aside(worker).await {
+                    return Ok(vec![given]);
+                }
+                command.leave = 0;
+                command.now = self.clock.seconds();
+            }
+            let seen = self.state().jobs_seen;
             match self.claim_oldest(command).await {
                 Ok(leases) if !leases.is_empty() => return Ok(leases),
                 Ok(_none) => {}
