@@ -109,14 +109,18 @@ impl Inner {
                 continue;
             };
             tracing::info!(job = %lease.job_id, "goes on with a job from before the restart");
+            // Taken at once where one is free: a poll for more work takes all that are, and keeps them as long
+            // as it waits.
+            let free = self.places.clone().try_acquire_owned().ok();
             let inner = self.clone();
             self.jobs.spawn(async move {
-                let place = inner
-                    .places
-                    .clone()
-                    .acquire_owned()
-                    .await
-                    .expect("never closed");
+                let place = match free {
+                    Some(place) => place,
+                    None => {
+                        let places = inner.places.clone();
+                        places.acquire_owned().await.expect("never closed")
+                    }
+                };
                 inner.work_on(lease, held, place).await;
             });
         }
