@@ -38,6 +38,11 @@ pub fn text(document: &utoipa::openapi::OpenApi) -> String {
         .flatten()
     });
     for operation in operations {
+        // Handlers of one name are told apart by what they are about.
+        let tag = operation.tags.iter().flatten().next();
+        if let (Some(tag), Some(id)) = (tag, &operation.operation_id) {
+            operation.operation_id = Some(format!("{tag}_{id}"));
+        }
         for response in operation.responses.responses.values_mut() {
             // OpenAPI asks for a description of each; what the operation says of itself is that of its answer.
             if let RefOr::T(response) = response
