@@ -1,9 +1,12 @@
 //! The way of an epoch.
 
+use std::time::Duration;
+
 use alloy::providers::ext::AnvilApi;
 use alloy::rpc::types::anvil::ReorgOptions;
 use swarm_types::MicroUsdc;
 use swarm_types::api::JobStatus;
+use tokio::time::timeout;
 
 use crate::rack::customer::{Customer, FEE};
 use crate::rack::{Rack, until};
@@ -61,9 +64,7 @@ async fn settle_killed_at(rack: &mut Rack, points: &[(&str, u32)]) {
                 return Some(());
             }
             // A queen that waits at the point answers no seal: it is not waited for.
-            let asked =
-                tokio::time::timeout(std::time::Duration::from_millis(300), rack.push()).await;
-            drop(asked);
+            let _ = timeout(Duration::from_millis(300), rack.push()).await;
             None
         })
         .await;
@@ -105,7 +106,7 @@ async fn the_rarer_ways_of_an_epoch_survive_a_kill_too() {
         depth,
         tx_block_pairs: Vec::new(),
     };
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let provider = rack.dev.node.rpc().provider();
     provider
         .anvil_reorg(options)
@@ -117,7 +118,7 @@ async fn the_rarer_ways_of_an_epoch_survive_a_kill_too() {
     // A seal that grew too old is made again.
     one_job(&rack, &rack.customer).await;
     rack.queen.arm(RECORDED, 1);
-    drop(tokio::time::timeout(std::time::Duration::from_secs(5), rack.push()).await);
+    let _ = timeout(Duration::from_secs(5), rack.push()).await;
     rack.queen.kill_at(RECORDED).await;
     rack.dev
         .advance(max_seal_age + 1)
