@@ -227,7 +227,8 @@ type Division = ReturnType<typeof divide>;
 type Agents = ReturnType<typeof documents.agents>;
 
 function agentsStep(results: Results<EpochStep>, walk: Walk, division: Division, agents: Agents): Step {
-    const missing = [...walk.workers.keys()].filter((worker) => !agents.some((agent) => agent.worker === worker));
+    const listed = new Set(agents.map(({ worker }) => worker));
+    const missing = [...walk.workers.keys()].filter((worker) => !listed.has(worker));
     if (missing.length > 0) return results.judge("agents", false, `worker ${missing[0]} has receipts`, "a line of agents.json");
     const computed = agents.map(({ worker }) => {
         const { receipts, fees } = walk.workers.get(worker) ?? { receipts: 0n, fees: 0n };
@@ -248,7 +249,10 @@ function payoutLine({ payee, amount, parts }: documents.Payout): string {
 function payoutLines(division: Division, agents: Agents, summary: documents.Summary): string[] {
     const parts = new Map<Hex, documents.Payout["parts"]>();
     const add = (payee: Hex, part: documents.Payout["parts"][number]) => {
-        if (part.amount > 0n) parts.set(payee, [...(parts.get(payee) ?? []), part]);
+        if (part.amount === 0n) return;
+        const before = parts.get(payee);
+        if (before) before.push(part);
+        else parts.set(payee, [part]);
     };
     add(summary.protocolPayee, { kind: "protocol", worker: null, amount: division.pools.protocol });
     add(summary.operatorPayee, { kind: "operator", worker: null, amount: division.pools.operator });
