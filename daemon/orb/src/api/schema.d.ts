@@ -12,7 +12,7 @@ export interface paths {
             cookie?: never;
         };
         /** What the chain and the bundles say of an address, such as `0x….json` in lower case. */
-        get: operations["account_file"];
+        get: operations["orb_account_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -32,18 +32,18 @@ export interface paths {
          * A blob, or a range of it. An input is for its uploader and for a bee that holds a lease on its job; a
          *     result for the job's client.
          */
-        get: operations["download"];
+        get: operations["blobs_download"];
         /**
          * Begins an upload, or finds where it stands. Inputs come from clients with an account in the escrow
          *     (or their order signers), results from bees with a lease: nobody else may fill the disk.
          */
-        put: operations["begin"];
+        put: operations["blobs_begin"];
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
         /** Appends a piece of at most 8 MiB where the upload stands. With the last byte the digest is checked. */
-        patch: operations["append"];
+        patch: operations["blobs_append"];
         trace?: never;
     };
     "/api/v1/blobs/{sha256}/status": {
@@ -54,7 +54,7 @@ export interface paths {
             cookie?: never;
         };
         /** How far an upload is, for who began it. */
-        get: operations["status"];
+        get: operations["blobs_status"];
         put?: never;
         post?: never;
         delete?: never;
@@ -71,7 +71,7 @@ export interface paths {
             cookie?: never;
         };
         /** A client's account. */
-        get: operations["get"];
+        get: operations["clients_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -88,7 +88,7 @@ export interface paths {
             cookie?: never;
         };
         /** What a client has and may spend. */
-        get: operations["balance"];
+        get: operations["clients_balance"];
         put?: never;
         post?: never;
         delete?: never;
@@ -108,7 +108,7 @@ export interface paths {
          * What moved a client's money, newest first. A page may be shorter than its limit and still have a
          *     next.
          */
-        get: operations["history"];
+        get: operations["clients_history"];
         put?: never;
         post?: never;
         delete?: never;
@@ -127,7 +127,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Says where a deposit stands. It credits nothing: only the chain does. */
-        post: operations["top_up"];
+        post: operations["clients_top_up"];
         delete?: never;
         options?: never;
         head?: never;
@@ -142,7 +142,7 @@ export interface paths {
             cookie?: never;
         };
         /** Epochs, newest first; `after` is the last one that was seen. */
-        get: operations["list"];
+        get: operations["epochs_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -159,7 +159,7 @@ export interface paths {
             cookie?: never;
         };
         /** The open epoch. */
-        get: operations["current"];
+        get: operations["epochs_current"];
         put?: never;
         post?: never;
         delete?: never;
@@ -178,7 +178,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Seals the open epoch now. */
-        post: operations["seal"];
+        post: operations["operator_seal"];
         delete?: never;
         options?: never;
         head?: never;
@@ -193,7 +193,7 @@ export interface paths {
             cookie?: never;
         };
         /** An epoch. */
-        get: operations["get"];
+        get: operations["epochs_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -213,7 +213,7 @@ export interface paths {
          * A file of an epoch's bundle, byte for byte: SUMMARY.json, SIGNATURE.txt, agents.json, clients.json,
          *     payouts.json, jobs/00000.json and on.
          */
-        get: operations["bundle_file"];
+        get: operations["epochs_bundle_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -230,7 +230,7 @@ export interface paths {
             cookie?: never;
         };
         /** The jobs that an epoch settles, newest first. */
-        get: operations["jobs"];
+        get: operations["epochs_jobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -247,7 +247,7 @@ export interface paths {
             cookie?: never;
         };
         /** What a sealed epoch pays, and what each amount consists of. */
-        get: operations["payouts"];
+        get: operations["epochs_payouts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -267,7 +267,7 @@ export interface paths {
          * Events as they happen. With `last-event-id` it goes on after that event. A listener that is too slow
          *     is cut off, and goes on the same way.
          */
-        get: operations["events"];
+        get: operations["queen_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -284,7 +284,7 @@ export interface paths {
             cookie?: never;
         };
         /** What a client needs before it orders. */
-        get: operations["info"];
+        get: operations["queen_info"];
         put?: never;
         post?: never;
         delete?: never;
@@ -301,13 +301,13 @@ export interface paths {
             cookie?: never;
         };
         /** Jobs, newest first. */
-        get: operations["list"];
+        get: operations["jobs_list"];
         put?: never;
         /**
          * Submits a job. The order's own signature is the proof of who orders; the same order again gets the
          *     first answer.
          */
-        post: operations["submit"];
+        post: operations["jobs_submit"];
         delete?: never;
         options?: never;
         head?: never;
@@ -322,7 +322,7 @@ export interface paths {
             cookie?: never;
         };
         /** A job: neither its salt nor its input or result are in it. */
-        get: operations["get"];
+        get: operations["jobs_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -341,7 +341,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Calls a job off; its fee is released. Not while a bee works on it. */
-        post: operations["cancel"];
+        post: operations["jobs_cancel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -358,7 +358,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Takes one named job. */
-        post: operations["claim"];
+        post: operations["work_claim"];
         delete?: never;
         options?: never;
         head?: never;
@@ -375,7 +375,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Completes a job. The same completion again gets the same answer. */
-        post: operations["complete"];
+        post: operations["work_complete"];
         delete?: never;
         options?: never;
         head?: never;
@@ -392,7 +392,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Gives a job back as failed. */
-        post: operations["fail"];
+        post: operations["work_fail"];
         delete?: never;
         options?: never;
         head?: never;
@@ -409,7 +409,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Says how far a job is; renews its lease. */
-        post: operations["progress"];
+        post: operations["work_progress"];
         delete?: never;
         options?: never;
         head?: never;
@@ -424,7 +424,7 @@ export interface paths {
             cookie?: never;
         };
         /** Everything that shows a job was settled; with it and one read of the contract anyone checks it. */
-        get: operations["receipt"];
+        get: operations["jobs_receipt"];
         put?: never;
         post?: never;
         delete?: never;
@@ -441,7 +441,7 @@ export interface paths {
             cookie?: never;
         };
         /** Where the encrypted result is, and what the worker signed about it. For the job's client only. */
-        get: operations["result"];
+        get: operations["jobs_result"];
         put?: never;
         post?: never;
         delete?: never;
@@ -458,7 +458,7 @@ export interface paths {
             cookie?: never;
         };
         /** For each bee, why it has not taken the job. */
-        get: operations["why"];
+        get: operations["jobs_why"];
         put?: never;
         post?: never;
         delete?: never;
@@ -475,7 +475,7 @@ export interface paths {
             cookie?: never;
         };
         /** The models that can be ordered. */
-        get: operations["models"];
+        get: operations["queen_models"];
         put?: never;
         post?: never;
         delete?: never;
@@ -492,7 +492,7 @@ export interface paths {
             cookie?: never;
         };
         /** The site's power. Nobody measures it yet, and the answer says so. */
-        get: operations["power"];
+        get: operations["queen_power"];
         put?: never;
         post?: never;
         delete?: never;
@@ -511,7 +511,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** What a job costs; the queen stands by it until it expires. */
-        post: operations["quote"];
+        post: operations["queen_quote"];
         delete?: never;
         options?: never;
         head?: never;
@@ -526,7 +526,7 @@ export interface paths {
             cookie?: never;
         };
         /** The bees to which an input must be encrypted: every approved one that has the model. */
-        get: operations["recipients"];
+        get: operations["queen_recipients"];
         put?: never;
         post?: never;
         delete?: never;
@@ -543,7 +543,7 @@ export interface paths {
             cookie?: never;
         };
         /** Counters for people. */
-        get: operations["stats"];
+        get: operations["queen_stats"];
         put?: never;
         post?: never;
         delete?: never;
@@ -565,7 +565,7 @@ export interface paths {
          * Posts the signer's job events to a URL from now on. Deliveries carry the queen's signature over
          *     method, path, body, timestamp and nonce, in the headers of a signed request.
          */
-        post: operations["add"];
+        post: operations["clients_add"];
         delete?: never;
         options?: never;
         head?: never;
@@ -580,7 +580,7 @@ export interface paths {
             cookie?: never;
         };
         /** Every bee that registered. */
-        get: operations["list"];
+        get: operations["workers_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -602,7 +602,7 @@ export interface paths {
          * Completes several jobs. Each is judged by itself and has its own answer, in the order of the request;
          *     the same completions again get the same answers.
          */
-        post: operations["complete_all"];
+        post: operations["work_complete_all"];
         delete?: never;
         options?: never;
         head?: never;
@@ -619,7 +619,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** A bee is there: counts its readiness and renews the leases it names. */
-        post: operations["heartbeat"];
+        post: operations["workers_heartbeat"];
         delete?: never;
         options?: never;
         head?: never;
@@ -639,7 +639,7 @@ export interface paths {
          * Gives out a one-time code with which a bee joins. Who joins without naming a payee earns for the
          *     operator.
          */
-        post: operations["join_code"];
+        post: operations["operator_join_code"];
         delete?: never;
         options?: never;
         head?: never;
@@ -659,7 +659,7 @@ export interface paths {
          * Waits for work: leases, or 204 when there was none in time. What is pending is shared evenly with bees
          *     without work, so that it may be fewer than `jobs_max`.
          */
-        post: operations["lease"];
+        post: operations["workers_lease"];
         delete?: never;
         options?: never;
         head?: never;
@@ -676,7 +676,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** A bee says what it is. It works after the operator approved it, or with a join code at once. */
-        post: operations["register"];
+        post: operations["workers_register"];
         delete?: never;
         options?: never;
         head?: never;
@@ -691,7 +691,7 @@ export interface paths {
             cookie?: never;
         };
         /** A bee. */
-        get: operations["get"];
+        get: operations["workers_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -710,7 +710,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Lets a bee work, and says where its earnings go. The bee must have registered. */
-        post: operations["approve"];
+        post: operations["operator_approve"];
         delete?: never;
         options?: never;
         head?: never;
@@ -727,7 +727,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Lets a bee finish what it has and take nothing new, or ends that. */
-        post: operations["drain"];
+        post: operations["operator_drain"];
         delete?: never;
         options?: never;
         head?: never;
@@ -745,7 +745,7 @@ export interface paths {
          * What an approved bee said in the heartbeats of the last day, oldest first and at most 1 000. It is kept in
          *     memory only.
          */
-        get: operations["samples"];
+        get: operations["workers_samples"];
         put?: never;
         post?: never;
         delete?: never;
@@ -762,7 +762,7 @@ export interface paths {
             cookie?: never;
         };
         /** A file of an epoch's bundle, byte for byte, where a static site has it. */
-        get: operations["bundle_file"];
+        get: operations["orb_bundle_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -779,7 +779,7 @@ export interface paths {
             cookie?: never;
         };
         /** What the chain emitted for an epoch, such as `epoch-001.json`. */
-        get: operations["chain_file"];
+        get: operations["orb_chain_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -796,7 +796,7 @@ export interface paths {
             cookie?: never;
         };
         /** How the queen is. It answers 200 also when degraded: she serves what she can. */
-        get: operations["health"];
+        get: operations["queen_health"];
         put?: never;
         post?: never;
         delete?: never;
@@ -816,7 +816,7 @@ export interface paths {
          * The index of every settled epoch, from the chain and the bundles alone; it names the block that it is
          *     as of.
          */
-        get: operations["index"];
+        get: operations["orb_index"];
         put?: never;
         post?: never;
         delete?: never;
@@ -833,7 +833,7 @@ export interface paths {
             cookie?: never;
         };
         /** Counters in Prometheus' text format. */
-        get: operations["metrics"];
+        get: operations["queen_metrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -850,7 +850,7 @@ export interface paths {
             cookie?: never;
         };
         /** This document. */
-        get: operations["openapi"];
+        get: operations["queen_openapi"];
         put?: never;
         post?: never;
         delete?: never;
@@ -867,7 +867,7 @@ export interface paths {
             cookie?: never;
         };
         /** Where and how this queen is paid. */
-        get: operations["manifest"];
+        get: operations["queen_manifest"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2413,7 +2413,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    account_file: {
+    orb_account_file: {
         parameters: {
             query?: never;
             header?: never;
@@ -2490,7 +2490,7 @@ export interface operations {
             };
         };
     };
-    download: {
+    blobs_download: {
         parameters: {
             query?: never;
             header: {
@@ -2644,7 +2644,7 @@ export interface operations {
             };
         };
     };
-    begin: {
+    blobs_begin: {
         parameters: {
             query?: {
                 /** @description For an order signer: the client for whom it uploads an input. */
@@ -2796,7 +2796,7 @@ export interface operations {
             };
         };
     };
-    append: {
+    blobs_append: {
         parameters: {
             query?: never;
             header: {
@@ -2942,7 +2942,7 @@ export interface operations {
             };
         };
     };
-    status: {
+    blobs_status: {
         parameters: {
             query?: never;
             header: {
@@ -3064,7 +3064,7 @@ export interface operations {
             };
         };
     };
-    get: {
+    clients_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -3141,7 +3141,7 @@ export interface operations {
             };
         };
     };
-    balance: {
+    clients_balance: {
         parameters: {
             query?: never;
             header?: never;
@@ -3218,7 +3218,7 @@ export interface operations {
             };
         };
     };
-    history: {
+    clients_history: {
         parameters: {
             query?: {
                 /** @description The `next` of the page before. */
@@ -3303,7 +3303,7 @@ export interface operations {
             };
         };
     };
-    top_up: {
+    clients_top_up: {
         parameters: {
             query?: never;
             header?: never;
@@ -3411,7 +3411,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    epochs_list: {
         parameters: {
             query?: {
                 /** @description The `next` of the page before. */
@@ -3481,7 +3481,7 @@ export interface operations {
             };
         };
     };
-    current: {
+    epochs_current: {
         parameters: {
             query?: never;
             header?: never;
@@ -3546,7 +3546,7 @@ export interface operations {
             };
         };
     };
-    seal: {
+    operator_seal: {
         parameters: {
             query?: never;
             header: {
@@ -3665,7 +3665,7 @@ export interface operations {
             };
         };
     };
-    get: {
+    epochs_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -3742,7 +3742,7 @@ export interface operations {
             };
         };
     };
-    bundle_file: {
+    epochs_bundle_file: {
         parameters: {
             query?: never;
             header?: never;
@@ -3822,7 +3822,7 @@ export interface operations {
             };
         };
     };
-    jobs: {
+    epochs_jobs: {
         parameters: {
             query?: {
                 /** @description The `next` of the page before. */
@@ -3904,7 +3904,7 @@ export interface operations {
             };
         };
     };
-    payouts: {
+    epochs_payouts: {
         parameters: {
             query?: never;
             header?: never;
@@ -3990,7 +3990,7 @@ export interface operations {
             };
         };
     };
-    events: {
+    queen_events: {
         parameters: {
             query?: {
                 /** @description Only of this job. */
@@ -4077,7 +4077,7 @@ export interface operations {
             };
         };
     };
-    info: {
+    queen_info: {
         parameters: {
             query?: never;
             header?: never;
@@ -4133,7 +4133,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    jobs_list: {
         parameters: {
             query?: {
                 /** @description Only of this client: an address or a name. */
@@ -4216,7 +4216,7 @@ export interface operations {
             };
         };
     };
-    submit: {
+    jobs_submit: {
         parameters: {
             query?: never;
             header?: never;
@@ -4339,7 +4339,7 @@ export interface operations {
             };
         };
     };
-    get: {
+    jobs_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -4416,7 +4416,7 @@ export interface operations {
             };
         };
     };
-    cancel: {
+    jobs_cancel: {
         parameters: {
             query?: never;
             header: {
@@ -4547,7 +4547,7 @@ export interface operations {
             };
         };
     };
-    claim: {
+    work_claim: {
         parameters: {
             query?: never;
             header: {
@@ -4691,7 +4691,7 @@ export interface operations {
             };
         };
     };
-    complete: {
+    work_complete: {
         parameters: {
             query?: never;
             header: {
@@ -4835,7 +4835,7 @@ export interface operations {
             };
         };
     };
-    fail: {
+    work_fail: {
         parameters: {
             query?: never;
             header: {
@@ -4979,7 +4979,7 @@ export interface operations {
             };
         };
     };
-    progress: {
+    work_progress: {
         parameters: {
             query?: never;
             header: {
@@ -5123,7 +5123,7 @@ export interface operations {
             };
         };
     };
-    receipt: {
+    jobs_receipt: {
         parameters: {
             query?: never;
             header?: never;
@@ -5209,7 +5209,7 @@ export interface operations {
             };
         };
     };
-    result: {
+    jobs_result: {
         parameters: {
             query?: never;
             header: {
@@ -5349,7 +5349,7 @@ export interface operations {
             };
         };
     };
-    why: {
+    jobs_why: {
         parameters: {
             query?: never;
             header?: never;
@@ -5426,7 +5426,7 @@ export interface operations {
             };
         };
     };
-    models: {
+    queen_models: {
         parameters: {
             query?: never;
             header?: never;
@@ -5482,7 +5482,7 @@ export interface operations {
             };
         };
     };
-    power: {
+    queen_power: {
         parameters: {
             query?: never;
             header?: never;
@@ -5538,7 +5538,7 @@ export interface operations {
             };
         };
     };
-    quote: {
+    queen_quote: {
         parameters: {
             query?: never;
             header?: never;
@@ -5634,7 +5634,7 @@ export interface operations {
             };
         };
     };
-    recipients: {
+    queen_recipients: {
         parameters: {
             query: {
                 /** @description Digest of the model that is to run. */
@@ -5711,7 +5711,7 @@ export interface operations {
             };
         };
     };
-    stats: {
+    queen_stats: {
         parameters: {
             query?: never;
             header?: never;
@@ -5767,7 +5767,7 @@ export interface operations {
             };
         };
     };
-    add: {
+    clients_add: {
         parameters: {
             query?: never;
             header: {
@@ -5893,7 +5893,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    workers_list: {
         parameters: {
             query?: never;
             header?: never;
@@ -5949,7 +5949,7 @@ export interface operations {
             };
         };
     };
-    complete_all: {
+    work_complete_all: {
         parameters: {
             query?: never;
             header: {
@@ -6084,7 +6084,7 @@ export interface operations {
             };
         };
     };
-    heartbeat: {
+    workers_heartbeat: {
         parameters: {
             query?: never;
             header: {
@@ -6225,7 +6225,7 @@ export interface operations {
             };
         };
     };
-    join_code: {
+    operator_join_code: {
         parameters: {
             query?: never;
             header: {
@@ -6347,7 +6347,7 @@ export interface operations {
             };
         };
     };
-    lease: {
+    workers_lease: {
         parameters: {
             query?: never;
             header: {
@@ -6498,7 +6498,7 @@ export interface operations {
             };
         };
     };
-    register: {
+    workers_register: {
         parameters: {
             query?: never;
             header: {
@@ -6639,7 +6639,7 @@ export interface operations {
             };
         };
     };
-    get: {
+    workers_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -6716,7 +6716,7 @@ export interface operations {
             };
         };
     };
-    approve: {
+    operator_approve: {
         parameters: {
             query?: never;
             header: {
@@ -6860,7 +6860,7 @@ export interface operations {
             };
         };
     };
-    drain: {
+    operator_drain: {
         parameters: {
             query?: never;
             header: {
@@ -7004,7 +7004,7 @@ export interface operations {
             };
         };
     };
-    samples: {
+    workers_samples: {
         parameters: {
             query?: never;
             header?: never;
@@ -7037,8 +7037,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Who signed may not do this */
-            403: {
+            /** @description Not found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7084,7 +7084,7 @@ export interface operations {
             };
         };
     };
-    bundle_file: {
+    orb_bundle_file: {
         parameters: {
             query?: never;
             header?: never;
@@ -7164,7 +7164,7 @@ export interface operations {
             };
         };
     };
-    chain_file: {
+    orb_chain_file: {
         parameters: {
             query?: never;
             header?: never;
@@ -7241,7 +7241,7 @@ export interface operations {
             };
         };
     };
-    health: {
+    queen_health: {
         parameters: {
             query?: never;
             header?: never;
@@ -7297,7 +7297,7 @@ export interface operations {
             };
         };
     };
-    index: {
+    orb_index: {
         parameters: {
             query?: never;
             header?: never;
@@ -7363,7 +7363,7 @@ export interface operations {
             };
         };
     };
-    metrics: {
+    queen_metrics: {
         parameters: {
             query?: never;
             header?: never;
@@ -7419,7 +7419,7 @@ export interface operations {
             };
         };
     };
-    openapi: {
+    queen_openapi: {
         parameters: {
             query?: never;
             header?: never;
@@ -7475,7 +7475,7 @@ export interface operations {
             };
         };
     };
-    manifest: {
+    queen_manifest: {
         parameters: {
             query?: never;
             header?: never;
