@@ -7,7 +7,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// 64 more bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -17,7 +17,7 @@ impl Random {
 
     /// A number below `n`, which must not be 0.
     pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
+        (self.number() % n as u64) as usize
     }
 
     /// One of `all`, which must not be empty.
@@ -84,7 +84,7 @@ pub fn bytes(input: &mut Vec<u8>, from: usize, others: &[Vec<u8>], random: &mut 
         let rest = input.len() - at;
         match random.below(12) {
             0 => input[at] ^= 1 << random.below(8),
-            1 => input[at] = random.next() as u8,
+            1 => input[at] = random.number() as u8,
             2 => put(input, at, &(lie as u16).to_le_bytes()),
             3 => put(input, at, &(lie as u32).to_le_bytes()),
             4 => put(input, at, &(lie as u32).to_be_bytes()),
@@ -261,7 +261,7 @@ fn odd(value: &Value, random: &mut Random) -> Value {
         3 => Value::String(number.to_string()),
         4 => Value::String((*random.one_of(&WORDS)).to_owned()),
         5 => Value::from(vec![value.clone(); random.below(40)]),
-        6 => Value::from(random.next() as f64 * 1e290),
+        6 => Value::from(random.number() as f64 * 1e290),
         7 => match value {
             Value::String(text) => Value::String(text.repeat(1 + random.below(500))),
             Value::Array(all) => Value::Array(all.iter().rev().cloned().collect()),
@@ -306,7 +306,7 @@ pub fn tar(input: &mut Vec<u8>, others: &[Vec<u8>], random: &mut Random) {
         }
         _ => {
             let at = random.below(TAR_BLOCK);
-            put(at, &[random.next() as u8]);
+            put(at, &[random.number() as u8]);
         }
     }
     header[148..156].fill(b' ');

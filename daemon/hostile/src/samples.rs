@@ -4,7 +4,6 @@ use swarm_imaging::{SeriesSpec, write_series};
 use swarm_store::{age, archive};
 
 #[allow(
-    dead_code,
     missing_docs,
     clippy::unwrap_used,
     reason = "it is the imaging crate's test module"

@@ -281,7 +281,7 @@ impl World {
         let begin = BlobUpload { size: blob.size };
         let ask = Ask::json("PUT", format!("{path}{query}"), &begin);
         let begun = self.signed(who, ask).await?;
-        if !begun.is_some_and(|reply| reply.status == 200) {
+        if begun.is_none_or(|reply| reply.status != 200) {
             return Ok(None);
         }
         let cut = if self.rng.chance(10) {
@@ -300,7 +300,7 @@ impl World {
                 offset: Some(offset as u64),
             };
             let reply = self.signed(who, ask).await?;
-            if !reply.is_some_and(|reply| reply.status == 200) {
+            if reply.is_none_or(|reply| reply.status != 200) {
                 return Ok(None);
             }
         }

@@ -45,9 +45,7 @@ impl World {
             }
             92..96 => {
                 if let Some((backup, model)) = self.backup.take() {
-                    self.say(format!(
-                        "the ledger is lost, and the backup takes its place"
-                    ));
+                    self.say("the ledger is lost, and the backup takes its place".into());
                     self.stats.note("backups restored");
                     self.replace_ledger(&backup).await?;
                     self.model.restore(&model);

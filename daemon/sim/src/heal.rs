@@ -24,7 +24,7 @@ const JOBS_MAX: u32 = 500;
 impl World {
     /// Mends everything, and has the work done.
     pub async fn heal(&mut self) -> Held {
-        self.say(format!("the faults stop"));
+        self.say("the faults stop".into());
         {
             let mut line = lock(&self.line);
             (line.away, line.lost_percent, line.moving_percent) = (false, 0, 0);

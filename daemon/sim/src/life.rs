@@ -176,7 +176,7 @@ impl Life {
                 // A transaction was being written behind the last one that is durable.
                 let mut log = fs::OpenOptions::new().append(true).open(&log)?;
                 let bytes = state.rng.below(RUBBISH_BYTES_MAX);
-                let rubbish: Vec<u8> = (0..bytes).map(|_| state.rng.next() as u8).collect();
+                let rubbish: Vec<u8> = (0..bytes).map(|_| state.rng.number() as u8).collect();
                 log.write_all(&rubbish)
             }
             Some(true) => {

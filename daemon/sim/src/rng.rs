@@ -12,11 +12,11 @@ impl Rng {
 
     /// A sequence of its own, so that what one part draws does not move another's.
     pub fn split(&mut self) -> Self {
-        Self(self.next())
+        Self(self.number())
     }
 
     /// 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,7 +26,7 @@ impl Rng {
 
     /// A number below `end`; 0 when `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.next().checked_rem(end).unwrap_or(0)
+        self.number().checked_rem(end).unwrap_or(0)
     }
 
     /// A number from `start` up to and without `end`.
@@ -54,7 +54,7 @@ impl Rng {
     pub fn bytes32(&mut self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for chunk in bytes.chunks_mut(8) {
-            chunk.copy_from_slice(&self.next().to_be_bytes());
+            chunk.copy_from_slice(&self.number().to_be_bytes());
         }
         bytes
     }
@@ -68,8 +68,8 @@ mod tests {
     fn a_seed_gives_its_published_sequence() {
         // From the reference implementation with seed 1234567.
         let mut rng = Rng::new(1_234_567);
-        assert_eq!(rng.next(), 6_457_827_717_110_365_317);
-        assert_eq!(rng.next(), 3_203_168_211_198_807_973);
+        assert_eq!(rng.number(), 6_457_827_717_110_365_317);
+        assert_eq!(rng.number(), 3_203_168_211_198_807_973);
         assert_eq!(rng.below(0), 0);
         assert_eq!(rng.index(0), None);
     }

@@ -258,10 +258,10 @@ impl World {
             self.start().await?;
         }
         match self.rng.below(100) {
-            0..34 => self.client_acts().await?,
-            34..76 => self.bee_acts().await?,
-            76..86 => self.chain_acts().await?,
-            86..90 => self.operator_acts().await?,
+            0..30 => self.client_acts().await?,
+            30..70 => self.bee_acts().await?,
+            70..82 => self.chain_acts().await?,
+            82..90 => self.operator_acts().await?,
             _ => self.fault().await?,
         }
         if self.rng.chance(60) {
@@ -477,7 +477,7 @@ impl World {
             let made = running.queen.ledger().backup(&to).await;
             made.map_err(|error| Broken(format!("no backup: {error:?}")))?;
             self.backup = Some((to, self.model.clone()));
-            self.say(format!("a backup"));
+            self.say("a backup".into());
         }
         Ok(())
     }

@@ -80,7 +80,7 @@ fn answers_of_a_lying_node_are_errors() {
     let liar = Chain::new(&server.url, 84_532, dev.escrow, dev.token).expect("a URL");
 
     let damage = |random: &mut mutate::Random| {
-        let mut case = random.next().to_le_bytes().to_vec();
+        let mut case = random.number().to_le_bytes().to_vec();
         case.push(random.below(QUESTIONS) as u8);
         case
     };

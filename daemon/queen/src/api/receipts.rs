@@ -254,15 +254,18 @@ fn object_length(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// The pages that were asked for last, by the summary they belong to and their number.
+/// A page by the summary it belongs to and its number.
+type PageKey = (B256, usize);
+
+/// The pages that were asked for last.
 #[derive(Default)]
-pub struct PageCache(Mutex<VecDeque<((B256, usize), Arc<PageIndex>)>>);
+pub struct PageCache(Mutex<VecDeque<(PageKey, Arc<PageIndex>)>>);
 
 impl PageCache {
     /// The page, read at most once at a time: a page's file is large.
     fn get(
         &self,
-        page: (B256, usize),
+        page: PageKey,
         read: impl FnOnce() -> Answer<PageIndex>,
     ) -> Answer<Arc<PageIndex>> {
         // What a panic leaves behind is whole: an index goes in when it is made.

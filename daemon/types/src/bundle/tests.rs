@@ -90,7 +90,7 @@ fn bundle_with_pages_of(page: usize) -> BTreeMap<String, Vec<u8>> {
             },
         ],
     };
-    let mut jobs = vec![
+    let mut jobs = [
         job(1, 11, 3, &domain),
         job(2, 12, 1, &domain),
         job(1, 12, 2, &domain),
