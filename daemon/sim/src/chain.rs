@@ -1,5 +1,6 @@
 //! What happens on the chain beside settlement: the guardian, payees, passers-by; and the operator.
 
+use swarm_chain::views::{ChainEpoch, EpochState};
 use swarm_chain::{At, Call};
 
 use crate::http::Ask;
@@ -13,12 +14,21 @@ impl World {
         let head = self.chain.gate(At::Latest).await;
         let gate = head.map_err(|error| Broken(format!("the gate cannot be read: {error}")))?;
         let now = self.seconds();
+        let last = self.chain.epoch(gate.last_epoch, At::Latest).await;
+        let last = last.map_err(|error| Broken(format!("an epoch cannot be read: {error}")))?;
+        let charges =
+            |epoch: &ChainEpoch| epoch.state == EpochState::Pending && epoch.receipt_count > 0;
+        if last.as_ref().is_some_and(charges) && self.rng.chance(35) {
+            self.stats.note("voids of charges");
+            let call = self.chain.void_epoch(gate.last_epoch);
+            return self.transact(GUARDIAN, "voids", &call).await;
+        }
         match self.rng.below(100) {
             0..40 if gate.stopped => {
                 let call = self.chain.resume();
                 self.transact(GUARDIAN, "resumes", &call).await
             }
-            0..14 if gate.last_epoch > 0 => {
+            0..8 if gate.last_epoch > 0 => {
                 let call = self.chain.void_epoch(gate.last_epoch);
                 self.transact(GUARDIAN, "voids", &call).await
             }
