@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use swarm_types::problem::Problem;
 use swarm_types::schema;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{Content, Ref, RefOr, Response};
 use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 
@@ -53,6 +53,8 @@ pub fn text(document: &utoipa::openapi::OpenApi) -> String {
         }
     }
     let json = document.to_json().expect("the document is plain data");
+    // An int32 does not hold the upper half of what has 32 bits and no sign.
+    let json = json.replace(r#""format":"int32""#, r#""format":"int64""#);
     // A path that takes several segments is axum's own notation; OpenAPI knows `{file}` only.
     json.replace("{*", "{")
 }
@@ -69,6 +71,19 @@ impl PartialSchema for Octets {
 }
 
 impl ToSchema for Octets {}
+
+/// JSON of any kind.
+pub struct AnyJson;
+
+impl PartialSchema for AnyJson {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::AnyValue)
+            .into()
+    }
+}
+
+impl ToSchema for AnyJson {}
 
 /// A problem document with this status.
 pub struct Refusal<const STATUS: u16>;

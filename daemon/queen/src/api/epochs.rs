@@ -19,7 +19,7 @@ use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 use utoipa::IntoParams;
 
-use super::docs::{Problems, Refusal};
+use super::docs::{AnyJson, Problems, Refusal};
 use super::jobs::{page, page_rows};
 use crate::convert;
 use crate::extract::{PathOf, QueryOf, parse};
@@ -164,7 +164,7 @@ pub async fn payouts(
     params(("id" = String, Path, description = "Such as epoch-002, or 2", pattern = "^(epoch-[0-9]{3,19}|0|[1-9][0-9]{0,18})$"),
         ("file" = String, Path, description = "Such as SUMMARY.json or jobs/00000.json")),
     responses((status = 200, description = "The file", content(
-        (Object = "application/json"), (String = "text/plain"))), Problems, Refusal<400>, Refusal<404>))]
+        (AnyJson = "application/json"), (String = "text/plain"))), Problems, Refusal<400>, Refusal<404>))]
 pub async fn bundle_file(
     State(app): State<App>,
     PathOf((id, file)): PathOf<(String, String)>,

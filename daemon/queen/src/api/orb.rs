@@ -9,7 +9,7 @@ use swarm_orb::{Shown, assets};
 use swarm_types::EpochId;
 use swarm_types::orb::{AccountFile, EpochFile, Index};
 
-use super::docs::{Problems, Refusal};
+use super::docs::{AnyJson, Problems, Refusal};
 use super::epochs;
 use crate::extract::PathOf;
 use crate::problem::{Answer, Refused};
@@ -170,7 +170,7 @@ pub async fn account_file(
     params(("id" = String, Path, description = "Such as epoch-002"),
         ("file" = String, Path, description = "Such as SUMMARY.json or jobs/00000.json")),
     responses((status = 200, description = "The file", content(
-        (Object = "application/json"), (String = "text/plain"))), Problems, Refusal<400>, Refusal<404>))]
+        (AnyJson = "application/json"), (String = "text/plain"))), Problems, Refusal<400>, Refusal<404>))]
 pub async fn bundle_file(
     app: State<App>,
     PathOf((id, file)): PathOf<(String, String)>,
