@@ -114,6 +114,11 @@ impl Rack {
 
     /// A job of the client, from order to completion, as the queen's API would do it.
     async fn job(&self, nonce: u64) -> JobId {
+        self.job_signed(nonce, CLIENT).await
+    }
+
+    /// The same, with the order signed by another.
+    async fn job_signed(&self, nonce: u64, by: usize) -> JobId {
         let now = self.time().await;
         let domain = self.chain.domain();
         let order = Order {
@@ -125,7 +130,7 @@ impl Rack {
             deadline: now + 3_600,
         };
         let order = SignedOrder {
-            signature: dev_wallet(CLIENT).sign(&order.digest(domain)),
+            signature: dev_wallet(by).sign(&order.digest(domain)),
             order,
         };
         let blob = |byte| BlobRef {
@@ -384,6 +389,40 @@ async fn money_that_leaves_is_not_charged_and_the_job_is_left_out() {
     assert!(job(kept).await.uncollectable.is_none());
     assert!(job(dropped).await.uncollectable.is_some());
     assert!(settlement.notes.get(Note::Uncollectable).is_some());
+    rack.assert_sound().await;
+}
+
+#[tokio::test]
+async fn an_order_whose_signer_was_removed_before_the_last_final_seal_is_left_out() {
+    let rack = Rack::start().await;
+    let mut settlement = rack.settlement(Some(GAS));
+    rack.deposit(MicroUsdc(1_000_000)).await;
+    let signer = DEV_ACCOUNTS[OPERATOR];
+    rack.send(CLIENT, &rack.chain.add_order_signer(signer))
+        .await;
+    round(&mut settlement).await;
+    let (own, delegated) = (rack.job(1).await, rack.job_signed(2, OPERATOR).await);
+    rack.send(CLIENT, &rack.chain.remove_order_signer(signer))
+        .await;
+    // An empty epoch goes first, and the removal took effect before its seal.
+    let long = params().settlement_timeout + 60;
+    rack.dev.advance(long).await.expect("time");
+    assert_eq!(demand(&mut settlement).await, Some(EpochId(1)));
+    until_included(&rack, &mut settlement, 1).await;
+    assert_eq!(rack.epoch(1).await.jobs, 0);
+    rack.dev.advance(params().window).await.expect("time");
+    round(&mut settlement).await;
+    assert_eq!(demand(&mut settlement).await, Some(EpochId(2)));
+    until_included(&rack, &mut settlement, 2).await;
+    assert_eq!(rack.epoch(2).await.jobs, 1);
+    let ledger = &rack.ledger;
+    let job = |id| async move { ledger.job(id).await.expect("reads").expect("a job") };
+    assert!(job(own).await.uncollectable.is_none());
+    let why = job(delegated).await.uncollectable.expect("left out");
+    assert!(why.contains("order signer"), "{why}");
+    // With it anybody could have had the epoch voided.
+    let report = rack.audit(2).await;
+    assert!(report.holds(), "{:?}", report.checks);
     rack.assert_sound().await;
 }
 
