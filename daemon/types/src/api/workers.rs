@@ -225,7 +225,6 @@ pub struct JobProgress {
 #[serde(deny_unknown_fields)]
 pub struct CompleteJob {
     /// The lease.
-    #[schema(pattern = "^(0|[1-9][0-9]{0,19})$")]
     pub token: String,
     /// What ran.
     pub execution: Execution,
