@@ -164,8 +164,6 @@ mod tests {
         assert_eq!(clock.seconds(), 5);
         let sleeper = clock.clone();
         let asleep = tokio::spawn(async move { sleeper.sleep(Duration::from_secs(2)).await });
-        // It counts from when it begins.
-        tokio::task::yield_now().await;
         // It begins to wait before anything is turned.
         tokio::task::yield_now().await;
         dial.set(1_000_000);
