@@ -88,14 +88,22 @@ impl DevChain {
         usdc::install(&node).await?;
         params.token = USDC;
         let escrow = node.deploy_escrow(&params).await?;
-        let escrow_block = node.block_number().await?;
-        Ok(Self {
+        let mut dev = Self {
             rpc_url: node.url().to_owned(),
             node,
             escrow,
-            escrow_block,
+            escrow_block: 0,
             token: USDC,
-        })
+        };
+        // The chain mines by the clock too: the newest block may be a later one.
+        let step = "the escrow";
+        let chain = dev.chain().map_err(|error| DevChainError::Step {
+            step,
+            source: error.into(),
+        })?;
+        let found = chain.deployment_block().await;
+        dev.escrow_block = found.map_err(|source| DevChainError::Step { step, source })?;
+        Ok(dev)
     }
 
     /// The daemon's view of it.
