@@ -150,12 +150,4 @@ impl Node {
             .await?;
         Ok(predict(params, B256::ZERO))
     }
-
-    async fn block_number(&self) -> Result<u64, DevChainError> {
-        let number = self.rpc().provider().get_block_number().await;
-        number.map_err(|e| DevChainError::Step {
-            step: "the escrow",
-            source: ChainError::of("the block number", e),
-        })
-    }
 }

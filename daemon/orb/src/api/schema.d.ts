@@ -887,7 +887,7 @@ export interface components {
             /** @description What happened to it in the escrow, in the order of the chain. */
             lines: components["schemas"]["AccountLine"][];
             /**
-             * Format: int32
+             * Format: int64
              * @description Version of this format.
              */
             version: number;
@@ -958,6 +958,7 @@ export interface components {
             /** @description How much. */
             amount: components["schemas"]["MicroUsdc"];
         };
+        AnyJson: unknown;
         /**
          * @description Whether a bee may work.
          * @enum {string}
@@ -1027,12 +1028,12 @@ export interface components {
         /** @description A battery's charge. */
         ChargeReading: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Age of the reading in seconds.
              */
             age_seconds?: number | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description Percent of its capacity.
              */
             percent?: number | null;
@@ -1111,7 +1112,7 @@ export interface components {
         /** @description What a box computes with. */
         Device: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Device memory in MiB; of a CPU bee, memory it may use.
              */
             memory_mib: number;
@@ -1159,7 +1160,7 @@ export interface components {
             /** @description The epoch. */
             epoch_id: components["schemas"]["EpochId"];
             /**
-             * Format: int32
+             * Format: int64
              * @description Version of this format.
              */
             version: number;
@@ -1235,7 +1236,7 @@ export interface components {
         /** @description `GET /health`. */
         Health: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Approved bees heard within the ready gap.
              */
             bees_online: number;
@@ -1257,26 +1258,26 @@ export interface components {
             /** @description Lease tokens it works on; they are renewed. */
             leases: string[];
             /**
-             * Format: int32
+             * Format: int64
              * @description Memory in use in MiB; absent when nothing measures it.
              */
             memory_used_mib?: number | null;
             /** @description Why not, if not. */
             not_ready_reason?: string | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description Power that the device draws in mW; absent when nothing measures it.
              */
             power_milliwatts?: number | null;
             /** @description Its self-check passes: the device answers and its engine ran within the last ten minutes. */
             ready: boolean;
             /**
-             * Format: int32
+             * Format: int64
              * @description Temperature of the device in °C; absent when nothing measures it.
              */
             temperature_celsius?: number | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description Utilisation of the device in percent; absent when nothing measures it.
              */
             utilisation_percent?: number | null;
@@ -1292,7 +1293,7 @@ export interface components {
             /** @description Lease tokens it no longer holds: drop that work. */
             lost: string[];
             /**
-             * Format: int32
+             * Format: int64
              * @description Seconds until the next heartbeat.
              */
             next_seconds: number;
@@ -1339,7 +1340,7 @@ export interface components {
             /** @description The USDC contract. */
             token: components["schemas"]["Address"];
             /**
-             * Format: int32
+             * Format: int64
              * @description Version of this format.
              */
             version: number;
@@ -1408,7 +1409,7 @@ export interface components {
             /** @description Hash of the charge vector, computed from what the chain emitted. */
             charges: components["schemas"]["Hash"];
             /**
-             * Format: int32
+             * Format: int64
              * @description Clients that were charged.
              */
             clients: number;
@@ -1419,7 +1420,7 @@ export interface components {
             /** @description Unix seconds at which its window closes. */
             final_at: components["schemas"]["Decimal"];
             /**
-             * Format: int32
+             * Format: int64
              * @description Payees that were credited.
              */
             payees: number;
@@ -1451,7 +1452,7 @@ export interface components {
             /** @description CIDv1 of the bundle's directory; null unless every file is there. */
             cid?: string | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description Files with receipts, of 10 000 receipts each.
              */
             pages: number;
@@ -1462,7 +1463,7 @@ export interface components {
             /** @description Settlers whose signature over the settled seal is in SIGNATURE.txt. */
             signers: components["schemas"]["Address"][];
             /**
-             * Format: int32
+             * Format: int64
              * @description Workers that have receipts or ready seconds; null when their file is not there.
              */
             workers?: number | null;
@@ -1499,7 +1500,7 @@ export interface components {
             /** @description Rates of the payout rule. */
             rates: components["schemas"]["Rates"];
             /**
-             * Format: int32
+             * Format: int64
              * @description Days a result is kept.
              */
             result_days: number;
@@ -1511,7 +1512,7 @@ export interface components {
         /** @description A job as the API shows it. Neither salt nor input or result are in it. */
         Job: {
             /**
-             * Format: int32
+             * Format: int64
              * @description How often it was leased.
              */
             attempts: number;
@@ -1540,7 +1541,7 @@ export interface components {
             model: components["schemas"]["Hash"];
             poe_hash?: components["schemas"]["Hash"] | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description How far that is, 0 to 10 000.
              */
             progress_bps?: number | null;
@@ -1581,7 +1582,7 @@ export interface components {
         /** @description `POST /api/v1/jobs/{id}/progress`. */
         JobProgress: {
             /**
-             * Format: int32
+             * Format: int64
              * @description How far the job is, 0 to 10 000.
              */
             progress_bps: number;
@@ -1645,7 +1646,7 @@ export interface components {
         /** @description Work, and the right to complete it. */
         Lease: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Which attempt this is, from 1.
              */
             attempt: number;
@@ -1671,12 +1672,12 @@ export interface components {
         /** @description `POST /api/v1/workers/lease`: long-polls for work. 204 when there is none. */
         LeaseRequest: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Jobs to take at most, 1 to 64; 1 when absent. Not more than the bee can hold.
              */
             jobs_max?: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Seconds to wait at most.
              */
             wait_seconds: number;
@@ -1699,7 +1700,7 @@ export interface components {
         /** @description A model that can be ordered (`GET /api/v1/models`). */
         ModelInfo: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Approved bees online that can serve it.
              */
             bees_online: number;
@@ -1714,7 +1715,7 @@ export interface components {
             /** @description Licence of the weights. */
             licence: string;
             /**
-             * Format: int32
+             * Format: int64
              * @description Device memory it needs, in MiB.
              */
             memory_mib: number;
@@ -1812,7 +1813,7 @@ export interface components {
             /** @description The items. */
             items: {
                 /**
-                 * Format: int32
+                 * Format: int64
                  * @description How often it was leased.
                  */
                 attempts: number;
@@ -1841,7 +1842,7 @@ export interface components {
                 model: components["schemas"]["Hash"];
                 poe_hash?: components["schemas"]["Hash"] | null;
                 /**
-                 * Format: int32
+                 * Format: int64
                  * @description How far that is, 0 to 10 000.
                  */
                 progress_bps?: number | null;
@@ -1907,14 +1908,14 @@ export interface components {
         /** @description A power reading. */
         PowerReading: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Age of the reading in seconds.
              */
             age_seconds?: number | null;
             /** @description How far to trust it. */
             quality: components["schemas"]["Quality"];
             /**
-             * Format: int32
+             * Format: int64
              * @description Watts. Of a battery, what it gives; below 0 it is being charged. Of the grid, what comes in.
              */
             watts?: number | null;
@@ -1926,7 +1927,7 @@ export interface components {
          */
         PowerRecord: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Age of the reading in seconds; absent when there is none.
              */
             ageSeconds?: number | null;
@@ -1946,22 +1947,22 @@ export interface components {
             /** @description Unix seconds. */
             at: components["schemas"]["Decimal"];
             /**
-             * Format: int32
+             * Format: int64
              * @description From the battery; below 0 into it.
              */
             battery?: number | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description From the grid.
              */
             grid?: number | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description What the site uses.
              */
             load?: number | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description From the sun.
              */
             solar?: number | null;
@@ -1973,7 +1974,7 @@ export interface components {
             /** @description The request's field that is at fault, if one is. */
             field?: string | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description HTTP status.
              */
             status: number;
@@ -2029,7 +2030,7 @@ export interface components {
         /** @description Measured at, or unknown to, the meter. A share is in basis points of the job's energy. */
         Reading: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Basis points of the energy.
              */
             bps: number;
@@ -2112,7 +2113,7 @@ export interface components {
         /** @description `POST /api/v1/workers/register`. */
         RegisterWorker: {
             /**
-             * Format: int32
+             * Format: int64
              * @description Jobs it takes at once.
              */
             concurrency: number;
@@ -2241,7 +2242,7 @@ export interface components {
             /** @description Which one at that height, from 0: it covers leaves index·2^level to (index+1)·2^level. */
             index: components["schemas"]["Decimal"];
             /**
-             * Format: int32
+             * Format: int64
              * @description Height above the leaves (0 is a leaf).
              */
             level: number;
@@ -2285,7 +2286,7 @@ export interface components {
             /** @description Unix seconds. */
             sealedAt: components["schemas"]["Decimal"];
             /**
-             * Format: int32
+             * Format: int64
              * @description Version of this format.
              */
             version: number;
@@ -2377,29 +2378,29 @@ export interface components {
             /** @description Unix seconds. */
             at: components["schemas"]["Decimal"];
             /**
-             * Format: int32
+             * Format: int64
              * @description Jobs in its hands.
              */
             jobs: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Memory in use in MiB.
              */
             memory_used_mib?: number | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description Power that the device draws in mW.
              */
             power_milliwatts?: number | null;
             /** @description Whether it passed its self-check. */
             ready: boolean;
             /**
-             * Format: int32
+             * Format: int64
              * @description Temperature of the device in °C.
              */
             temperature_celsius?: number | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description Utilisation of the device in percent.
              */
             utilisation_percent?: number | null;
@@ -3762,7 +3763,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["AnyJson"];
                     "text/plain": string;
                 };
             };
@@ -7104,7 +7105,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["AnyJson"];
                     "text/plain": string;
                 };
             };
