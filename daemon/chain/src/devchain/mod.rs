@@ -8,7 +8,6 @@ mod usdc;
 
 use std::path::PathBuf;
 
-use alloy::providers::Provider;
 use swarm_contracts::deploy::CREATE2_FACTORY;
 use swarm_contracts::{Params, ParamsError, predict};
 use swarm_types::{Address, B256, MicroUsdc, address};
