@@ -260,10 +260,12 @@ fn odd(value: &Value, random: &mut Random) -> Value {
         2 => Value::from(number as i64),
         3 => Value::String(number.to_string()),
         4 => Value::String((*random.one_of(&WORDS)).to_owned()),
-        5 => Value::from(vec![value.clone(); random.below(40)]),
+        5 => Value::from(vec![value.clone(); random.below(40).min(room(value))]),
         6 => Value::from(random.number() as f64 * 1e290),
         7 => match value {
-            Value::String(text) => Value::String(text.repeat(1 + random.below(500))),
+            Value::String(text) => {
+                Value::String(text.repeat((1 + random.below(500)).min(room(value))))
+            }
             Value::Array(all) => Value::Array(all.iter().rev().cloned().collect()),
             Value::Object(all) => all.values().next().cloned().unwrap_or_default(),
             _ => Value::Bool(true),
@@ -277,6 +279,11 @@ fn odd(value: &Value, random: &mut Random) -> Value {
             other => other.clone(),
         },
     }
+}
+
+/// How often a value may stand side by side within [`BYTES_MAX`].
+fn room(value: &Value) -> usize {
+    BYTES_MAX / value.to_string().len()
 }
 
 /// Bytes of a tar header.

@@ -46,19 +46,18 @@ fn answers_of_a_lying_node_are_errors() {
         }
     });
 
-    // The seed of this case's damage; `None` lets everything through.
-    let seed = Arc::new(Mutex::new(None::<u64>));
-    let (now, upstream) = (seed.clone(), dev.rpc_url.clone());
+    // What this case's damage is drawn from; `None` lets everything through.
+    let chance = Arc::new(Mutex::new(None::<mutate::Random>));
+    let (now, upstream) = (chance.clone(), dev.rpc_url.clone());
     let http_client = reqwest::Client::builder()
         .no_proxy()
         .build()
         .expect("a client");
     let server = runtime.block_on(Server::start(move |asked| {
-        let (seed, upstream, client) = (
-            *now.lock().expect("no panic"),
-            upstream.clone(),
-            http_client.clone(),
-        );
+        let (upstream, client) = (upstream.clone(), http_client.clone());
+        // By the place in the case: hashes and times of the node are others in the next run.
+        let mut chance = now.lock().expect("no panic");
+        let chance = chance.as_mut().map(|chance| chance.number());
         async move {
             let sent = client
                 .post(upstream)
@@ -71,9 +70,9 @@ fn answers_of_a_lying_node_are_errors() {
                 .bytes()
                 .await
                 .expect("a body");
-            match seed {
+            match chance {
                 None => http(200, "application/json", &body),
-                Some(seed) => lie(&body, seed),
+                Some(seed) => lie(&body, mutate::Random(seed)),
             }
         }
     }));
@@ -111,8 +110,8 @@ fn answers_of_a_lying_node_are_errors() {
     }
     let decode = |case: &[u8]| {
         let (question, bits) = case.split_last().expect("a question");
-        *seed.lock().expect("no panic") =
-            Some(u64::from_le_bytes(bits.try_into().expect("8 bytes")));
+        let bits = u64::from_le_bytes(bits.try_into().expect("8 bytes"));
+        *chance.lock().expect("no panic") = Some(mutate::Random(bits));
         match runtime.block_on(ask(*question, &liar)) {
             Ok(()) => true,
             Err(error) => {
@@ -130,12 +129,8 @@ fn answers_of_a_lying_node_are_errors() {
         .at_least(100, 250);
 }
 
-/// The answer, damaged in half of the cases. What it is depends on the seed and the answer alone.
-fn lie(body: &[u8], seed: u64) -> Vec<u8> {
-    let salt = body.iter().fold(seed, |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(u64::from(*byte))
-    });
-    let mut random = mutate::Random(salt);
+/// The answer, damaged in half of the cases.
+fn lie(body: &[u8], mut random: mutate::Random) -> Vec<u8> {
     let others = [body.to_vec()];
     let mut text = match random.below(8) {
         0..4 => body.to_vec(),
@@ -151,7 +146,7 @@ fn lie(body: &[u8], seed: u64) -> Vec<u8> {
     };
     if random.below(200) == 0 {
         // More than anybody asked for.
-        text.resize(4 << 20, b' ');
+        text.resize(2 * MIB, b' ');
     }
     http(
         *random.one_of(&[200, 200, 200, 200, 429, 503]),
