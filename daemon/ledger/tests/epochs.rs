@@ -196,6 +196,34 @@ async fn a_void_epochs_jobs_and_readiness_settle_under_the_next_number() {
 }
 
 #[tokio::test]
+async fn a_seal_is_never_dated_before_its_completions_wherever_the_clock_went() {
+    let mut f = Fixture::new().await;
+    let job = f.done(1, 700).await.job;
+    f.done(2, 100).await;
+    f.reopen().await;
+    let start = f.ledger.begin_seal(begin(100)).await.unwrap();
+    assert_eq!(start.sealed_at, 700);
+    let defer = DeferJobs {
+        now: 100,
+        epoch: E1,
+        jobs: vec![job],
+    };
+    assert_eq!(f.ledger.defer_jobs(defer).await.unwrap(), 1);
+    let (_, built) = f.record_seal(E1, 100).await;
+    f.block(5, f.settlement(&built, 150), 4).await.unwrap();
+    f.ledger.finalise(finalise(E1, 6, 150)).await.unwrap();
+    // The job that moved on is covered by the order of the seals.
+    let behind = EpochRefusal::ClockBehind {
+        now: 700,
+        last: 700,
+    };
+    assert_eq!(refused(f.ledger.begin_seal(begin(700)).await), behind);
+    let start = f.ledger.begin_seal(begin(701)).await.unwrap();
+    assert_eq!(start.sealed_at, 701);
+    f.assert_sound().await;
+}
+
+#[tokio::test]
 async fn a_deferred_job_settles_in_the_next_epoch_and_stays_charged_once() {
     let f = Fixture::new().await;
     let (first, second) = (f.done(1, 20).await.job, f.done(2, 20).await.job);

@@ -385,7 +385,6 @@ impl Tx<'_> {
         };
         transfers::post_now(self.conn, &posting, now)?;
         epochs::set_void(self.conn, number, reason, self.hot.epoch)?;
-        self.hot.not_before = epochs::the_open_one(self.conn)?.not_before;
         applied.epochs.push((id, EpochState::Void));
         let body = EpochBody {
             epoch: id,

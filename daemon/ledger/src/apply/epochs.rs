@@ -84,7 +84,8 @@ impl Command for BeginSeal {
         if number >= EPOCH_MAX {
             return refuse(EpochRefusal::Unknown(EpochId(number + 1)));
         }
-        // No completion of the epoch is later than its seal.
+        // No completion of the epoch is later than its seal. Jobs that came from an earlier epoch were completed before
+        // that one's seal.
         let sealed_at = self.now.max(tx.hot.not_before);
         epochs::set_sealing(tx.conn, number, sealed_at, Some(self.trigger))?;
         tx.hot.clearing = epochs::open(tx.conn, number + 1, self.now)?;

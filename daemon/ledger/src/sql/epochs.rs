@@ -36,7 +36,7 @@ pub(crate) fn open(conn: &Connection, number: u64, now: u64) -> Result<i64, Ledg
     super::accounts::open_clearing(conn, number, now)
 }
 
-/// The open epoch holds a job that was completed at `not_before` by its worker's clock.
+/// The open epoch holds a job that was completed at `not_before`.
 pub(crate) fn set_not_before(
     conn: &Connection,
     number: u64,
@@ -120,9 +120,6 @@ pub(crate) fn set_void(
         SELECT worker, ?2, jobs, fees, ready_millis FROM worker_epochs WHERE epoch = ?1
         ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs, fees = fees + excluded.fees,
             ready_millis = ready_millis + excluded.ready_millis";
-    execute(conn, sql, params![number, open])?;
-    let sql = "UPDATE epochs SET not_before = MAX(not_before,
-            (SELECT not_before FROM epochs WHERE number = ?1)) WHERE number = ?2";
     execute(conn, sql, params![number, open])?;
     let sql = "UPDATE epochs SET state = 'void', void_reason = ?2 WHERE number = ?1";
     execute(conn, sql, params![number, reason])?;
