@@ -89,14 +89,15 @@ const RULES: &[(&str, &str)] = &[
         "WITH done AS (
             SELECT client, worker, settles_in AS epoch, fee FROM jobs
             WHERE settles_in IS NOT NULL AND uncollectable IS NULL),
-        void AS (SELECT number FROM epochs WHERE state = 'void')
+        void AS (SELECT number FROM epochs WHERE state = 'void'),
+        by_client AS (SELECT client, epoch, COUNT(*) AS jobs, SUM(fee) AS fees FROM done GROUP BY client, epoch),
+        by_worker AS (SELECT worker, epoch, COUNT(*) AS jobs, SUM(fee) AS fees FROM done GROUP BY worker, epoch)
         SELECT 'client ' || s.client || ' in epoch ' || s.epoch || ': ' || s.fees FROM client_epochs s
-        WHERE s.epoch NOT IN void AND (s.jobs, s.fees) <> (SELECT COUNT(*), COALESCE(SUM(fee), 0)
-            FROM done d WHERE d.client = s.client AND d.epoch = s.epoch)
+        LEFT JOIN by_client d ON d.client = s.client AND d.epoch = s.epoch
+        WHERE s.epoch NOT IN void AND (s.jobs, s.fees) <> (COALESCE(d.jobs, 0), COALESCE(d.fees, 0))
         UNION ALL SELECT 'worker ' || hex(s.worker) || ' in epoch ' || s.epoch || ': ' || s.fees
-        FROM worker_epochs s
-        WHERE s.epoch NOT IN void AND (s.jobs, s.fees) <> (SELECT COUNT(*), COALESCE(SUM(fee), 0)
-            FROM done d WHERE d.worker = s.worker AND d.epoch = s.epoch)
+        FROM worker_epochs s LEFT JOIN by_worker d ON d.worker = s.worker AND d.epoch = s.epoch
+        WHERE s.epoch NOT IN void AND (s.jobs, s.fees) <> (COALESCE(d.jobs, 0), COALESCE(d.fees, 0))
         UNION ALL SELECT 'a job of client ' || d.client || ' is in no sum of epoch ' || d.epoch FROM done d
         WHERE (d.client, d.epoch) NOT IN (SELECT client, epoch FROM client_epochs)
             OR (d.worker, d.epoch) NOT IN (SELECT worker, epoch FROM worker_epochs)
@@ -140,7 +141,9 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "every-reference-exists",
-        "SELECT 'table ' || \"table\" || ', row ' || COALESCE(rowid, '?') FROM pragma_foreign_key_check",
+        "SELECT 'table ' || \"table\" || ', row ' || COALESCE(rowid, '?') FROM pragma_foreign_key_check
+        UNION ALL SELECT 'transfer ' || id || ' credits account ' || credit FROM transfers
+        WHERE credit NOT IN (SELECT id FROM accounts)",
     ),
     (
         "the-file-is-whole",

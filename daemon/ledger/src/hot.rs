@@ -8,7 +8,7 @@ use swarm_types::{Address, B256, MicroUsdc};
 
 use crate::books::Books;
 use crate::error::LedgerError;
-use crate::journal::Head;
+use crate::journal::Journal;
 use crate::records::{JobState, LeaseToken};
 use crate::sql;
 
@@ -61,7 +61,7 @@ pub(crate) struct Hook {
 /// All that is kept in memory.
 #[derive(Debug)]
 pub(crate) struct Hot {
-    pub journal: Head,
+    pub journal: Journal,
     /// Number of the open epoch.
     pub epoch: u64,
     /// Number of the next job in it.
@@ -86,7 +86,7 @@ impl Hot {
     pub fn load(conn: &Connection) -> Result<Self, LedgerError> {
         let open = sql::epochs::the_open_one(conn)?;
         let mut hot = Self {
-            journal: sql::journal::head(conn)?,
+            journal: Journal::new(sql::journal::head(conn)?),
             epoch: open.number,
             next_job: sql::jobs::last_number(conn, open.number)? + 1,
             clearing: sql::accounts::clearing(conn, open.number)?,

@@ -1,9 +1,11 @@
 //! The journal: what happened, chained by hashes. It is the feed of events too.
 
+use rusqlite::Connection;
 use serde::Serialize;
 use swarm_types::{B256, sha256_parts};
 
 use crate::error::LedgerError;
+use crate::records::Event;
 use crate::sql;
 use crate::writer::Tx;
 
@@ -59,6 +61,30 @@ pub fn entry_hash(previous: &B256, seq: u64, time: u64, kind: &str, body: &str) 
     ])
 }
 
+/// Entries that are written before their transaction ends, and the end of the journal with them.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    pub head: Head,
+    unwritten: Vec<Event>,
+}
+
+impl Journal {
+    /// All that there is, is written.
+    pub fn new(head: Head) -> Self {
+        Self {
+            head,
+            unwritten: Vec::new(),
+        }
+    }
+
+    /// Writes what is not written.
+    pub fn write(&mut self, conn: &Connection) -> Result<(), LedgerError> {
+        sql::journal::insert(conn, &self.unwritten)?;
+        self.unwritten.clear();
+        Ok(())
+    }
+}
+
 /// The end of the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
@@ -69,7 +95,7 @@ pub(crate) struct Head {
 impl Tx<'_> {
     /// The number that the next entry will have.
     pub(crate) fn next_seq(&self) -> u64 {
-        self.hot.journal.seq + 1
+        self.hot.journal.head.seq + 1
     }
 
     /// Appends an entry; `body` declares its fields in ascending order, so that it is canonical JSON.
@@ -82,11 +108,17 @@ impl Tx<'_> {
         let body = serde_json::to_string(body)
             .map_err(|e| sql::values::damaged(format!("a journal body: {e}")))?;
         debug_assert!(is_canonical(&body), "not canonical: {body}");
-        let head = &mut self.hot.journal;
-        let seq = head.seq + 1;
-        let hash = entry_hash(&head.hash, seq, now, kind, &body);
-        sql::journal::insert(self.conn, seq, now, kind, &body, &hash)?;
-        *head = Head { seq, hash };
+        let journal = &mut self.hot.journal;
+        let seq = journal.head.seq + 1;
+        let hash = entry_hash(&journal.head.hash, seq, now, kind, &body);
+        journal.unwritten.push(Event {
+            seq,
+            time: now,
+            kind: kind.into(),
+            body,
+            hash,
+        });
+        journal.head = Head { seq, hash };
         Ok(seq)
     }
 }

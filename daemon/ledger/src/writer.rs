@@ -294,7 +294,7 @@ type Watched = (
 impl Committer {
     fn new(conn: Connection) -> Result<Watched, LedgerError> {
         let hot = Hot::load(&conn)?;
-        let (newest, newest_in) = watch::channel(hot.journal.seq);
+        let (newest, newest_in) = watch::channel(hot.journal.head.seq);
         let (pending, pending_in) = watch::channel(0);
         let (trouble, trouble_in) = watch::channel(None);
         let committer = Self {
@@ -340,7 +340,7 @@ impl Committer {
         }
         // Who watches is told before who asked, so that an answer is never ahead of the feed.
         if let Some(hot) = &mut self.hot {
-            let seq = hot.journal.seq;
+            let seq = hot.journal.head.seq;
             self.newest
                 .send_if_modified(|newest| std::mem::replace(newest, seq) != seq);
             if std::mem::take(&mut hot.became_pending) {
@@ -367,6 +367,7 @@ impl Committer {
                 work.run(&mut Tx { conn, hot })?;
             }
             hot.books.write(conn, hot.epoch)?;
+            hot.journal.write(conn)?;
             swarm_faults::point("ledger.writer.before_commit");
             conn.prepare_cached("COMMIT")?.execute(())?;
             swarm_faults::point("ledger.writer.committed");

@@ -62,8 +62,13 @@ impl PowerRecord {
         }
     }
 
+    /// The canonical JSON.
+    pub fn canonical(&self) -> Vec<u8> {
+        crate::canonical::to_vec_in_order(self)
+    }
+
     /// SHA-256 of the canonical JSON.
     pub fn digest(&self) -> B256 {
-        crate::canonical::digest(self)
+        crate::sha256(self.canonical())
     }
 }

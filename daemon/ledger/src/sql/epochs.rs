@@ -149,7 +149,7 @@ pub(crate) fn add_client_jobs(
 ) -> Result<(), LedgerError> {
     let sql = "INSERT INTO client_epochs (client, epoch, jobs, fees) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs, fees = fees + excluded.fees";
-    let update = "UPDATE client_epochs SET jobs = jobs + ?3, fees = fees + ?4
+    let update = "UPDATE OR FAIL client_epochs SET jobs = jobs + ?3, fees = fees + ?4
         WHERE client = ?1 AND epoch = ?2";
     if execute(conn, update, params![account, epoch, jobs, fee])? == 0 {
         execute(conn, sql, params![account, epoch, jobs, fee])?;
@@ -166,7 +166,7 @@ pub(crate) fn add_worker_jobs(
     fee: i64,
 ) -> Result<(), LedgerError> {
     let sql = "INSERT INTO worker_epochs (worker, epoch, jobs, fees) VALUES (?1, ?2, ?3, ?4)";
-    let update = "UPDATE worker_epochs SET jobs = jobs + ?3, fees = fees + ?4
+    let update = "UPDATE OR FAIL worker_epochs SET jobs = jobs + ?3, fees = fees + ?4
         WHERE worker = ?1 AND epoch = ?2";
     let values = params![worker.as_slice(), epoch, jobs, fee];
     if execute(conn, update, values)? == 0 {

@@ -207,7 +207,7 @@ pub(crate) fn claim(
     now: u64,
 ) -> Result<(), LedgerError> {
     let sql =
-        "UPDATE jobs SET state = 'claimed', worker = ?2, lease_token = ?3, lease_expires_at = ?4,
+        "UPDATE OR FAIL jobs SET state = 'claimed', worker = ?2, lease_token = ?3, lease_expires_at = ?4,
             attempts = ?5, claimed_at = ?6, stage = NULL, fraction_bps = 0
         WHERE id = ?1";
     let worker = held.worker.as_slice();
@@ -217,7 +217,7 @@ pub(crate) fn claim(
 
 /// Renews a lease.
 pub(crate) fn renew(conn: &Connection, key: i64, expires_at: u64) -> Result<(), LedgerError> {
-    let sql = "UPDATE jobs SET lease_expires_at = ?2 WHERE id = ?1";
+    let sql = "UPDATE OR FAIL jobs SET lease_expires_at = ?2 WHERE id = ?1";
     changed_one(execute(conn, sql, params![key, expires_at])?, key)
 }
 
@@ -230,7 +230,7 @@ pub(crate) fn progress(
     expires_at: u64,
 ) -> Result<(), LedgerError> {
     let sql =
-        "UPDATE jobs SET state = 'processing', stage = ?2, fraction_bps = ?3, lease_expires_at = ?4
+        "UPDATE OR FAIL jobs SET state = 'processing', stage = ?2, fraction_bps = ?3, lease_expires_at = ?4
         WHERE id = ?1";
     let values = params![key, stage, fraction_bps, expires_at];
     changed_one(execute(conn, sql, values)?, key)
@@ -238,7 +238,7 @@ pub(crate) fn progress(
 
 /// Makes a leased job pending again.
 pub(crate) fn requeue(conn: &Connection, key: i64, error: &str) -> Result<(), LedgerError> {
-    let sql = "UPDATE jobs SET state = 'pending', worker = NULL, lease_token = NULL,
+    let sql = "UPDATE OR FAIL jobs SET state = 'pending', worker = NULL, lease_token = NULL,
             lease_expires_at = NULL, stage = NULL, fraction_bps = 0, error = ?2
         WHERE id = ?1";
     changed_one(execute(conn, sql, params![key, error])?, key)
@@ -252,7 +252,7 @@ pub(crate) fn end(
     error: Option<&str>,
     now: u64,
 ) -> Result<(), LedgerError> {
-    let sql = "UPDATE jobs SET open = NULL, state = ?2, error = COALESCE(?3, error), ended_at = ?4,
+    let sql = "UPDATE OR FAIL jobs SET open = NULL, state = ?2, error = COALESCE(?3, error), ended_at = ?4,
             lease_token = NULL, lease_expires_at = NULL
         WHERE id = ?1";
     let values = params![key, state.as_str(), error, now];
@@ -266,7 +266,8 @@ pub(crate) fn complete(
     complete: &Complete,
     epoch: u64,
 ) -> Result<(), LedgerError> {
-    let sql = "UPDATE jobs SET open = NULL, state = 'completed', ended_at = ?2, settles_in = ?3,
+    let sql =
+        "UPDATE OR FAIL jobs SET open = NULL, state = 'completed', ended_at = ?2, settles_in = ?3,
             lease_expires_at = NULL, stage = NULL, fraction_bps = 10000, error = NULL
         WHERE id = ?1";
     changed_one(execute(conn, sql, params![key, complete.now, epoch])?, key)?;
@@ -275,7 +276,7 @@ pub(crate) fn complete(
             signature, blob, blob_size, manifest)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     let execution = &complete.execution;
-    let power = String::from_utf8(swarm_types::canonical::to_vec(&complete.power))
+    let power = String::from_utf8(complete.power.canonical())
         .map_err(|_| damaged("canonical JSON that is not UTF-8"))?;
     let values = params![
         key,
@@ -392,7 +393,7 @@ pub(crate) const PAGE_OF_EPOCH: &str = select_job!(
     ORDER BY j.id DESC LIMIT ?2"
 );
 pub(crate) const PAGE_FAILED: &str = select_job!(
-    "WHERE j.state = ?3 AND j.state IN ('dead', 'cancelled', 'expired') AND j.id < ?1
+    "WHERE j.open IS NULL AND j.settles_in IS NULL AND j.id < ?1 AND j.state = ?3
         AND (?4 IS NULL OR j.worker = ?4) AND ?5 IS NULL AND ?6 IS NULL
     ORDER BY j.id DESC LIMIT ?2"
 );
@@ -444,12 +445,12 @@ pub(crate) fn mark_uncollectable(
     key: i64,
     reason: &str,
 ) -> Result<(), LedgerError> {
-    let sql = "UPDATE jobs SET uncollectable = ?2 WHERE id = ?1";
+    let sql = "UPDATE OR FAIL jobs SET uncollectable = ?2 WHERE id = ?1";
     changed_one(execute(conn, sql, params![key, reason])?, key)
 }
 
 pub(crate) fn settle_in(conn: &Connection, key: i64, epoch: u64) -> Result<(), LedgerError> {
-    let sql = "UPDATE jobs SET settles_in = ?2 WHERE id = ?1";
+    let sql = "UPDATE OR FAIL jobs SET settles_in = ?2 WHERE id = ?1";
     changed_one(execute(conn, sql, params![key, epoch])?, key)
 }
 

@@ -41,10 +41,7 @@ fn pages_sweeps_and_seals_use_their_index_and_sort_nothing() {
             jobs::PAGE_OF_EPOCH,
             "SEARCH j USING INDEX jobs_settles_in (settles_in=?",
         ),
-        (
-            jobs::PAGE_FAILED,
-            "SEARCH j USING INDEX jobs_failed (state=?",
-        ),
+        (jobs::PAGE_FAILED, "SEARCH j USING INDEX jobs_failed (id<?"),
         (
             jobs::PAGE_OF_ALL,
             "SEARCH j USING INTEGER PRIMARY KEY (rowid<?)",

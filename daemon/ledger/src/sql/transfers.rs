@@ -37,7 +37,8 @@ pub(crate) fn post(
     credit: i64,
     now: u64,
 ) -> Result<(), LedgerError> {
-    let sql = "UPDATE transfers SET state = 'posted', credit = ?2, settled_at = ?3 WHERE id = ?1";
+    let sql =
+        "UPDATE OR FAIL transfers SET state = 'posted', credit = ?2, settled_at = ?3 WHERE id = ?1";
     settled_one(
         execute(conn, sql, params![transfer, credit, now])?,
         transfer,
@@ -52,7 +53,7 @@ pub(crate) fn void(
     fee: MicroUsdc,
     now: u64,
 ) -> Result<(), LedgerError> {
-    let sql = "UPDATE transfers SET state = 'voided', settled_at = ?2 WHERE id = ?1";
+    let sql = "UPDATE OR FAIL transfers SET state = 'voided', settled_at = ?2 WHERE id = ?1";
     settled_one(execute(conn, sql, params![transfer, now])?, transfer)?;
     accounts::change(conn, account, 0, -bits(fee.0))
 }

@@ -1,4 +1,8 @@
 -- Amounts are µUSDC below 2^63; times are Unix seconds; a job's key is its epoch of submission * 2^32 + number.
+--
+-- What every job passes is written so that SQLite neither fills a table of its own nor copies pages for each
+-- statement: lists of words are ORs, not IN; the triggers on updates FAIL, not ABORT (the writer rolls the whole
+-- batch back); `transfers.credit` has no foreign key (`ledger check` compares it).
 
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
@@ -12,7 +16,7 @@ CREATE TABLE meta (
 -- clearing: fees of an epoch's jobs until its window closes; payee: pay that is final, not claimed.
 CREATE TABLE accounts (
     id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ('escrow', 'client', 'clearing', 'payee')),
+    kind TEXT NOT NULL CHECK (kind = 'escrow' OR kind = 'client' OR kind = 'clearing' OR kind = 'payee'),
     owner BLOB NOT NULL,
     balance INTEGER NOT NULL DEFAULT 0,
     reserved INTEGER NOT NULL DEFAULT 0 CHECK (reserved >= 0),
@@ -35,11 +39,11 @@ CREATE TABLE clients (
 -- Two-phase: pending sets `amount` of the debit account aside, posted moves it, voided frees it.
 CREATE TABLE transfers (
     id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN
-        ('deposit', 'withdrawal', 'reorg', 'job', 'refund', 'resettle', 'payout', 'claim')),
-    state TEXT NOT NULL CHECK (state IN ('pending', 'posted', 'voided')),
+    kind TEXT NOT NULL CHECK (kind = 'job' OR kind = 'deposit' OR kind = 'withdrawal' OR kind = 'reorg'
+        OR kind = 'refund' OR kind = 'resettle' OR kind = 'payout' OR kind = 'claim'),
+    state TEXT NOT NULL CHECK (state = 'pending' OR state = 'posted' OR state = 'voided'),
     debit INTEGER NOT NULL REFERENCES accounts (id),
-    credit INTEGER REFERENCES accounts (id),
+    credit INTEGER,
     amount INTEGER NOT NULL CHECK (amount >= 0),
     client INTEGER REFERENCES accounts (id),
     job INTEGER,
@@ -53,7 +57,7 @@ CREATE TABLE transfers (
 CREATE INDEX transfers_client ON transfers (client) WHERE client IS NOT NULL;
 
 CREATE TRIGGER transfers_settled BEFORE UPDATE ON transfers WHEN OLD.state <> 'pending'
-BEGIN SELECT RAISE(ABORT, 'a settled transfer cannot change'); END;
+BEGIN SELECT RAISE(FAIL, 'a settled transfer cannot change'); END;
 CREATE TRIGGER transfers_keep BEFORE DELETE ON transfers
 BEGIN SELECT RAISE(ABORT, 'transfers are kept'); END;
 
@@ -217,18 +221,20 @@ CREATE TABLE jobs (
 CREATE UNIQUE INDEX jobs_nonce ON jobs (client, nonce);
 CREATE INDEX jobs_open ON jobs (open) WHERE open = 1;
 CREATE INDEX jobs_open_blob ON jobs (blob) WHERE open = 1;
-CREATE INDEX jobs_failed ON jobs (state) WHERE state IN ('dead', 'cancelled', 'expired');
+-- What ended without a completion.
+CREATE INDEX jobs_failed ON jobs (id) WHERE open IS NULL AND settles_in IS NULL;
 CREATE INDEX jobs_settles_in ON jobs (settles_in) WHERE settles_in IS NOT NULL;
 
 CREATE TRIGGER jobs_order BEFORE UPDATE OF client, nonce, model, input, max_fee, deadline, signature,
     commitment, fee, salt, transfer, submitted_at ON jobs
-BEGIN SELECT RAISE(ABORT, 'what was ordered cannot change'); END;
-CREATE TRIGGER jobs_ended BEFORE UPDATE OF open, state, worker, ended_at ON jobs WHEN OLD.open IS NULL
-BEGIN SELECT RAISE(ABORT, 'a job that has ended cannot change'); END;
-CREATE TRIGGER jobs_final BEFORE UPDATE ON jobs
+BEGIN SELECT RAISE(FAIL, 'what was ordered cannot change'); END;
+CREATE TRIGGER jobs_ended BEFORE UPDATE OF open, state, attempts, worker, lease_token, lease_expires_at,
+    claimed_at, ended_at, stage, fraction_bps, error ON jobs WHEN OLD.open IS NULL
+BEGIN SELECT RAISE(FAIL, 'a job that has ended cannot change'); END;
+CREATE TRIGGER jobs_final BEFORE UPDATE OF settles_in, uncollectable ON jobs
 WHEN OLD.settles_in IS NOT NULL
     AND (SELECT state FROM epochs WHERE number = OLD.settles_in) = 'final'
-BEGIN SELECT RAISE(ABORT, 'a job of a final epoch cannot change'); END;
+BEGIN SELECT RAISE(FAIL, 'a job of a final epoch cannot change'); END;
 CREATE TRIGGER jobs_keep BEFORE DELETE ON jobs
 BEGIN SELECT RAISE(ABORT, 'jobs are kept'); END;
 
@@ -255,12 +261,12 @@ BEGIN SELECT RAISE(ABORT, 'executions are kept'); END;
 -- Rows of final epochs.
 CREATE TRIGGER client_epochs_final BEFORE UPDATE ON client_epochs
 WHEN (SELECT state FROM epochs WHERE number = OLD.epoch) = 'final'
-BEGIN SELECT RAISE(ABORT, 'a final epoch cannot change'); END;
+BEGIN SELECT RAISE(FAIL, 'a final epoch cannot change'); END;
 CREATE TRIGGER client_epochs_keep BEFORE DELETE ON client_epochs
 BEGIN SELECT RAISE(ABORT, 'sums are kept'); END;
 CREATE TRIGGER worker_epochs_final BEFORE UPDATE ON worker_epochs
 WHEN (SELECT state FROM epochs WHERE number = OLD.epoch) = 'final'
-BEGIN SELECT RAISE(ABORT, 'a final epoch cannot change'); END;
+BEGIN SELECT RAISE(FAIL, 'a final epoch cannot change'); END;
 CREATE TRIGGER worker_epochs_keep BEFORE DELETE ON worker_epochs
 BEGIN SELECT RAISE(ABORT, 'sums are kept'); END;
 CREATE TRIGGER epoch_charges_fixed BEFORE UPDATE ON epoch_charges
@@ -368,7 +374,8 @@ CREATE TABLE webhooks (
 CREATE TABLE deliveries (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     url TEXT NOT NULL,
-    event INTEGER NOT NULL REFERENCES journal (seq),
+    -- Entries are written last in their transaction.
+    event INTEGER NOT NULL REFERENCES journal (seq) DEFERRABLE INITIALLY DEFERRED,
     attempts INTEGER NOT NULL DEFAULT 0,
     due_at INTEGER,
     error TEXT
