@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use alloy::signers::SignerSync;
-use alloy::signers::local::PrivateKeySigner;
+use alloy::signers::local::Secp256k1Signer;
 use serde_json::json;
 use swarm_types::api::{
     CompleteJob, CompleteJobs, Completions, Lease, LeaseRequest, Leases, SubmitJob,
@@ -28,7 +28,7 @@ const AHEAD_MAX: u64 = 4_000;
 /// Pause of a client that holds back, and of a bee that found no work.
 const PAUSE: Duration = Duration::from_millis(2);
 
-type Sign = fn(u64, &PrivateKeySigner, &Domain) -> SubmitJob;
+type Sign = fn(u64, &Secp256k1Signer, &Domain) -> SubmitJob;
 
 /// Signed requests of `count` orders, clients in turn; made on all cores.
 fn signed(count: u64, signers: u64, path: &'static str, sign: Sign) -> Arc<[Vec<u8>]> {
@@ -320,7 +320,7 @@ async fn work(address: &str, number: u64, batch: u32, until: Instant, completed:
 }
 
 /// States and signs what a bee would have run.
-fn execute(lease: &Lease, bee: u64, key: &PrivateKeySigner, domain: &Domain) -> CompleteJob {
+fn execute(lease: &Lease, bee: u64, key: &Secp256k1Signer, domain: &Domain) -> CompleteJob {
     let power = PowerRecord::unknown();
     let manifest = sha256(lease.job_id.seq.to_be_bytes());
     let execution = Execution {

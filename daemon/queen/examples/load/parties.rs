@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::signers::SignerSync;
-use alloy::signers::local::PrivateKeySigner;
+use alloy::signers::local::{PrivateKeySigner, Secp256k1Signer};
 use swarm_store::age::Identity;
 use swarm_types::api::{BlobRef, SubmitJob};
 use swarm_types::digest::{manifest_digest, salted};
@@ -42,17 +42,19 @@ pub fn domain() -> Domain {
     Domain::new(CHAIN_ID, ESCROW)
 }
 
-fn key(kind: &str, number: u64) -> PrivateKeySigner {
-    PrivateKeySigner::from_bytes(&sha256(format!("{kind} {number}"))).expect("a key")
+/// libsecp256k1 signs several times as fast as the default: the load shares its cores with the queen.
+fn key(kind: &str, number: u64) -> Secp256k1Signer {
+    let key = PrivateKeySigner::from_bytes(&sha256(format!("{kind} {number}")));
+    key.expect("a key").to_secp256k1()
 }
 
 /// A client.
-pub fn client(number: u64) -> PrivateKeySigner {
+pub fn client(number: u64) -> Secp256k1Signer {
     key("client", number)
 }
 
 /// A bee.
-pub fn bee(number: u64) -> PrivateKeySigner {
+pub fn bee(number: u64) -> Secp256k1Signer {
     key("bee", number)
 }
 
@@ -92,12 +94,12 @@ pub fn result(bee: u64) -> BlobRef {
     }
 }
 
-fn hash_signature(key: &PrivateKeySigner, digest: &B256) -> Signature65 {
+fn hash_signature(key: &Secp256k1Signer, digest: &B256) -> Signature65 {
     key.sign_hash_sync(digest).expect("signs").into()
 }
 
 /// A fresh order of a client, signed (EIP-712).
-pub fn order(number: u64, key: &PrivateKeySigner, domain: &Domain) -> SubmitJob {
+pub fn order(number: u64, key: &Secp256k1Signer, domain: &Domain) -> SubmitJob {
     let nonce = nonce();
     let salt = sha256(nonce.to_be_bytes());
     let input = input(number);
@@ -128,7 +130,7 @@ pub fn reply_to() -> String {
 }
 
 /// The same order as the peer takes it: EIP-191 over one line of its fields.
-pub fn peer_order(number: u64, key: &PrivateKeySigner, domain: &Domain) -> SubmitJob {
+pub fn peer_order(number: u64, key: &Secp256k1Signer, domain: &Domain) -> SubmitJob {
     let mut job = order(number, key, domain);
     let Order {
         client,
@@ -147,7 +149,7 @@ pub fn peer_order(number: u64, key: &PrivateKeySigner, domain: &Domain) -> Submi
 }
 
 /// A signed POST.
-pub fn signed_post(key: &PrivateKeySigner, path: &str, body: &[u8]) -> Vec<u8> {
+pub fn signed_post(key: &Secp256k1Signer, path: &str, body: &[u8]) -> Vec<u8> {
     let (timestamp, nonce) = (now(), nonce());
     let to_sign = RequestToSign {
         method: "POST",

@@ -12,6 +12,8 @@ use super::{Settlement, SettlementError};
 
 /// Accounts asked for at the same time.
 const ACCOUNTS_AT_ONCE: usize = 16;
+/// Jobs read at the same time.
+const JOBS_AT_ONCE: usize = 1_000;
 
 impl Settlement {
     /// For each client of the epoch what a seal can charge until `until` (Unix seconds), by the lower of
@@ -62,36 +64,40 @@ impl Settlement {
         let at = At::Hash(head.hash);
         let since = self.chain.last_seal_before(contents.epoch.0, at).await?;
         let mut known: BTreeMap<(Address, Address), (bool, bool)> = BTreeMap::new();
-        for charge in &contents.jobs {
-            let client = charge.client;
-            if !delegating.contains(&client) {
-                continue;
-            }
-            let job = self.ledger.job(charge.job).await?;
-            let signers = job.and_then(|job| job.order.signers(self.chain.domain()).ok());
-            let signers = signers.unwrap_or_default();
-            if signers.contains(&client) {
-                continue;
-            }
-            let (mut now, mut safe) = (false, false);
-            for signer in signers {
-                let answer = match known.get(&(client, signer)) {
-                    Some(answer) => *answer,
-                    None => (
-                        self.chain.signs_for(client, signer, since, at).await?,
-                        self.chain
-                            .signs_for(client, signer, since, At::Safe)
-                            .await?,
-                    ),
-                };
-                known.insert((client, signer), answer);
-                now |= answer.0;
-                safe |= answer.1;
-            }
-            match (now, safe) {
-                (true, true) => {}
-                (true, false) => found.early.push(charge.job),
-                (false, _) => found.refused.push(charge.job),
+        let may_delegate = |charge: &&JobCharge| delegating.contains(&charge.client);
+        let charges = contents.jobs.iter().filter(may_delegate);
+        let ids: Vec<JobId> = charges.map(|charge| charge.job).collect();
+        for ids in ids.chunks(JOBS_AT_ONCE) {
+            let jobs = self
+                .ledger
+                .settled_jobs(contents.epoch, ids.to_vec())
+                .await?;
+            for job in jobs {
+                let (client, id) = (job.order.order.client, job.execution.job());
+                let signers = job.order.signers(self.chain.domain()).unwrap_or_default();
+                if signers.contains(&client) {
+                    continue;
+                }
+                let (mut now, mut safe) = (false, false);
+                for signer in signers {
+                    let answer = match known.get(&(client, signer)) {
+                        Some(answer) => *answer,
+                        None => (
+                            self.chain.signs_for(client, signer, since, at).await?,
+                            self.chain
+                                .signs_for(client, signer, since, At::Safe)
+                                .await?,
+                        ),
+                    };
+                    known.insert((client, signer), answer);
+                    now |= answer.0;
+                    safe |= answer.1;
+                }
+                match (now, safe) {
+                    (true, true) => {}
+                    (true, false) => found.early.push(id),
+                    (false, _) => found.refused.push(id),
+                }
             }
         }
         Ok(found)
