@@ -3,6 +3,7 @@
 //! - [`load`] reads one NIfTI file or the files of a DICOM series, told apart by content, and refuses what it cannot
 //!   place in space, naming the field or the slices.
 //! - [`write_labels`] writes a label map in the scan's own grid; [`report`] measures it; [`montage`] draws it.
+//! - [`dicom::seg`] writes it as a DICOM segmentation on the slices of its series, and gives that its patient back.
 //! - [`deid`] takes a patient's identity out of DICOM files before they leave the clinic.
 //! - [`write_series`] makes a DICOM series out of a volume, for demonstrations and tests.
 //!

@@ -44,6 +44,12 @@ impl UidMap {
         self.replaced.get(original).map(String::as_str)
     }
 
+    /// Replacements and the originals they stand for.
+    pub(crate) fn originals(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.replaced.iter();
+        pairs.map(|(original, replacement)| (replacement.as_str(), original.as_str()))
+    }
+
     /// Number of UIDs.
     #[must_use]
     pub fn len(&self) -> usize {

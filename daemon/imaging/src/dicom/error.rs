@@ -225,6 +225,14 @@ pub enum DicomError {
         /// Keywords of the attributes.
         elements: Names,
     },
+    /// A result that refers to an object of another study.
+    #[error("{element} = {uid} is of no object of this study")]
+    Foreign {
+        /// Keyword of the element.
+        element: String,
+        /// The UID.
+        uid: String,
+    },
     /// The system gave no random numbers.
     #[error("no random numbers for new UIDs")]
     Random(#[source] getrandom::Error),

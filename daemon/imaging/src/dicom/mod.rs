@@ -15,12 +15,14 @@
 //! Colour, palette and 1-bit images, objects without geometry, and files without a PS3.10 header are refused.
 //! [`write_series`] makes series for demonstrations and tests.
 
+mod build;
 mod codecs;
 mod error;
 mod file;
 mod geometry;
 mod pixels;
 mod rle;
+pub mod seg;
 mod select;
 mod series;
 mod slice;

@@ -2,24 +2,27 @@
 
 use super::error::{InFile, Names, SeriesEntry};
 use super::file::DicomFile;
-use super::slice::Slice;
+use super::slice::{Place, Slice};
 use super::{DicomError, geometry, pixels, slice};
+use crate::affine::Vec3;
 use crate::load::LoadOptions;
 use crate::volume::{Rescale, Source, Volume, Voxels, each_type};
 use dicom::dictionary_std::{tags, uids};
 use rayon::prelude::*;
 
 /// One slice of the series as others refer to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SliceRef {
     /// SOPInstanceUID of its object.
     pub instance_uid: String,
     /// Frame number from 1.
     pub frame: u32,
+    /// ImagePositionPatient: centre of the first voxel, LPS, millimetres.
+    pub position: Vec3,
 }
 
 /// The series that a volume was read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SeriesSource {
     /// StudyInstanceUID.
     pub study_uid: String,
@@ -31,6 +34,12 @@ pub struct SeriesSource {
     pub class_uid: String,
     /// Whether the pixels went through a lossy compression at any time, as far as the files say.
     pub lossy: bool,
+    /// ImageOrientationPatient: directions of rows and of columns, LPS.
+    pub orientation: [f64; 6],
+    /// PixelSpacing: millimetres between rows, between columns.
+    pub pixel_spacing: [f64; 2],
+    /// SliceThickness in millimetres, where the first slice says one.
+    pub thickness: Option<f64>,
     /// The slices in the order of the volume's z axis.
     pub slices: Vec<SliceRef>,
 }
@@ -230,12 +239,17 @@ fn source(files: &[DicomFile], slices: &[Slice]) -> Result<SeriesSource, DicomEr
             slices: Names(strangers),
         });
     }
+    let first = place(&slices[0])?;
+    let (r, c) = (first.along_row, first.along_column);
     Ok(SeriesSource {
         study_uid: need(&files[0], tags::STUDY_INSTANCE_UID)?,
         series_uid: need(&files[0], tags::SERIES_INSTANCE_UID)?,
         frame_of_reference_uid,
         class_uid: need(&files[0], tags::SOP_CLASS_UID)?,
         lossy: files.iter().any(is_lossy),
+        orientation: [r[0], r[1], r[2], c[0], c[1], c[2]],
+        pixel_spacing: first.pixel_spacing,
+        thickness: slices[0].thickness,
         slices: slices
             .iter()
             .map(|s| {
@@ -243,9 +257,18 @@ fn source(files: &[DicomFile], slices: &[Slice]) -> Result<SeriesSource, DicomEr
                 Ok(SliceRef {
                     instance_uid,
                     frame: s.frame + 1,
+                    position: place(s)?.position,
                 })
             })
             .collect::<Result<_, DicomError>>()?,
+    })
+}
+
+/// Where a slice lies; the slices without a place were refused before.
+fn place(slice: &Slice) -> Result<Place, DicomError> {
+    slice.place.map_err(|element| DicomError::MissingGeometry {
+        element,
+        slices: Names(vec![slice.label.clone()]),
     })
 }
 

@@ -3,6 +3,7 @@
 //! This is what demonstrations and tests feed to the reader and to de-identification, so the files are as awkward as
 //! those of a clinic: oblique slices, 16-bit samples with a rescale, file names and instance numbers in no order.
 
+use super::build::{decimal, decimals};
 use super::{DicomError, write};
 use crate::affine::{Affine, dot};
 use crate::volume::{Volume, each_type};
@@ -11,9 +12,6 @@ use dicom::core::{DataElement, Tag, VR};
 use dicom::dictionary_std::{tags, uids};
 use dicom::object::InMemDicomObject;
 use rayon::prelude::*;
-
-/// Longest text of a decimal string (PS3.5 6.2).
-const DECIMAL_CHARS_MAX: usize = 16;
 
 /// An invented patient, to give de-identification something to remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -331,24 +329,6 @@ fn turned(volume: &Volume, spec: &SeriesSpec) -> Affine {
 }
 
 const IDENTITY: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-
-/// A number as a decimal string, with as many digits as fit.
-fn decimal(value: f64) -> String {
-    // 0.0 + v turns a negative zero into a plain one.
-    let fits = (0..=12)
-        .rev()
-        .map(|digits| format!("{:.digits$}", value + 0.0))
-        .find(|s| s.len() <= DECIMAL_CHARS_MAX);
-    fits.unwrap_or_else(|| format!("{value:.6e}"))
-}
-
-fn decimals(values: &[f64]) -> String {
-    values
-        .iter()
-        .map(|&v| decimal(v))
-        .collect::<Vec<_>>()
-        .join("\\")
-}
 
 /// The numbers below `n` in an order that `state` decides (Fisher and Yates, with SplitMix64).
 fn shuffled(n: usize, state: &mut u64) -> Vec<usize> {

@@ -337,3 +337,28 @@ pub fn jpeg_lossless() -> Vec<u8> {
         "a23288ca23288ca23288ca68ca119446511944651194465119446500ffd9",
     ))
 }
+
+/// Runs `python/NAME` beside the tests with the Python that `scripts/setup` made, and gives what it prints.
+pub fn python(name: &str, arguments: &[&std::path::Path]) -> String {
+    let cache = std::env::var_os("SWARM_CACHE").map_or_else(
+        || std::path::PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/swarmos"),
+        std::path::PathBuf::from,
+    );
+    let program = cache.join("venv/bin/python");
+    assert!(
+        program.exists(),
+        "no {}: run scripts/setup",
+        program.display()
+    );
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python");
+    let output = std::process::Command::new(program)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg(script.join(name))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {printed}{complaint}");
+    printed
+}
