@@ -13,7 +13,10 @@ fn main() -> std::io::Result<()> {
         ("dicom", samples::dicom()),
         ("nifti", samples::nifti()),
         ("jpeg2000", frames[..2].to_vec()),
-        ("jpeg", frames[2..].to_vec()),
+        ("jpeg", frames[2..3].to_vec()),
+        ("jpegls", frames[3..].to_vec()),
+        ("zip", samples::zips()),
+        ("segmentation", vec![samples::segmentation().0]),
         ("tar", samples::tars()),
         ("age", samples::age_files()),
         (

@@ -1,6 +1,7 @@
 //! Whole inputs, one or more for each decoder, from which damage begins.
 
-use swarm_imaging::{SeriesSpec, write_series};
+use swarm_imaging::dicom::seg;
+use swarm_imaging::{LoadOptions, SeriesSpec, Source, UidMap, load, write_series};
 use swarm_store::{age, archive};
 
 #[allow(
@@ -35,29 +36,72 @@ pub fn dicom() -> Vec<Vec<u8>> {
         imaging::as_rle(slice, 63),
         imaging::as_coded(slice, "1.2.840.10008.1.2.4.90", imaging::jpeg_2000()),
         imaging::as_coded(slice, "1.2.840.10008.1.2.4.70", imaging::jpeg_lossless()),
+        imaging::as_coded(slice, "1.2.840.10008.1.2.4.80", imaging::jpeg_ls()),
         imaging::as_enhanced(&plain[..3].to_vec()),
     ]
 }
 
-/// Coded frames: RLE is in [`dicom`], these are JPEG 2000 and lossless JPEG.
+/// Coded frames: RLE is in [`dicom`], these are JPEG 2000 (two), lossless JPEG and JPEG-LS.
 pub fn frames() -> Vec<Vec<u8>> {
     vec![
         imaging::jpeg_2000(),
         imaging::jpeg_2000_signed(),
         imaging::jpeg_lossless(),
+        imaging::jpeg_ls(),
     ]
 }
 
-/// A slice around a coded frame; `jpeg2000` says which of the two codecs.
-pub fn slice_of(frame: &[u8], jpeg2000: bool) -> Vec<u8> {
+/// A series in a zip archive, and one scan in another.
+pub fn zips() -> Vec<Vec<u8>> {
+    let slices = dicom();
+    let file = |(n, bytes): (usize, &Vec<u8>)| (format!("{n}.dcm"), bytes.clone());
+    let series: Vec<(String, Vec<u8>)> = slices[..3].iter().enumerate().map(file).collect();
+    let scan = vec![("scan.nii".to_owned(), nifti().swap_remove(0))];
+    vec![imaging::zipped(&series), imaging::zipped(&scan)]
+}
+
+/// A segmentation, and a map that its series could have been de-identified with: always the same, so that damage repeats.
+pub fn segmentation() -> (Vec<u8>, UidMap) {
+    let spec = SeriesSpec {
+        intercept: -1000.0,
+        ..SeriesSpec::default()
+    };
+    let files = write_series(&imaging::volume(), &spec).expect("a series");
+    let volume = load(&files, &LoadOptions::default()).expect("loads");
+    let Source::Dicom(source) = volume.source() else {
+        unreachable!("the files are DICOM")
+    };
+    let slices = source.slices.iter().map(|slice| &slice.instance_uid);
+    let replaced: serde_json::Map<String, serde_json::Value> =
+        [&source.study_uid, &source.series_uid]
+            .into_iter()
+            .chain(&source.frame_of_reference_uid)
+            .chain(slices)
+            .enumerate()
+            .map(|(n, uid)| (format!("1.2.3.{n}"), serde_json::json!(uid)))
+            .collect();
+    let map = serde_json::from_value(serde_json::json!({ "replaced": replaced }));
+    let labels: Vec<u8> = (0..volume.voxels().len()).map(|i| (i % 3) as u8).collect();
+    let segment = |value: u8| seg::Segment {
+        value,
+        label: format!("structure_{value}"),
+        code: None,
+    };
+    let algorithm = seg::Algorithm {
+        name: "test".into(),
+        version: "1".into(),
+        serial: "0".into(),
+    };
+    let segments = [segment(1), segment(2)];
+    let bytes = seg::write_segmentation(&volume, source, &labels, &segments, &algorithm);
+    (bytes.expect("writes"), map.expect("a map"))
+}
+
+/// A slice around a coded frame of a transfer syntax.
+pub fn slice_of(frame: &[u8], syntax: &str) -> Vec<u8> {
     use std::sync::OnceLock;
     static SLICE: OnceLock<Vec<u8>> = OnceLock::new();
     let slice = SLICE.get_or_init(|| dicom().swap_remove(0));
-    let syntax = if jpeg2000 {
-        "1.2.840.10008.1.2.4.90"
-    } else {
-        "1.2.840.10008.1.2.4.70"
-    };
     let mut frame = frame.to_vec();
     frame.resize(frame.len().next_multiple_of(2), 0);
     imaging::as_coded(slice, syntax, frame)

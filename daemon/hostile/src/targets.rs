@@ -1,9 +1,12 @@
 //! The decoders as functions of bytes. Each says whether it took the input; none may panic, whatever comes, nor take
 //! memory that the input does not pay for.
 
+use std::sync::OnceLock;
+
 use swarm_imaging::deid::is_identified;
+use swarm_imaging::dicom::seg;
 use swarm_imaging::nifti::scrub;
-use swarm_imaging::{Limits, LoadOptions, UidMap, deidentify, load};
+use swarm_imaging::{Limits, LoadOptions, UidMap, deidentify, load, unzip};
 use swarm_inference::ModelPackage;
 use swarm_store::{age, archive, cid};
 use swarm_types::api;
@@ -58,12 +61,53 @@ pub fn nifti(bytes: &[u8]) -> bool {
 
 /// A JPEG 2000 frame in a slice.
 pub fn jpeg2000(bytes: &[u8]) -> bool {
-    scan(&samples::slice_of(bytes, true))
+    scan(&samples::slice_of(bytes, "1.2.840.10008.1.2.4.90"))
 }
 
 /// A lossless JPEG frame in a slice.
 pub fn jpeg(bytes: &[u8]) -> bool {
-    scan(&samples::slice_of(bytes, false))
+    scan(&samples::slice_of(bytes, "1.2.840.10008.1.2.4.70"))
+}
+
+/// A JPEG-LS frame in a slice.
+pub fn jpegls(bytes: &[u8]) -> bool {
+    scan(&samples::slice_of(bytes, "1.2.840.10008.1.2.4.80"))
+}
+
+/// A zip archive of scans; what comes out of it has plain paths, within the limits.
+pub fn zip(bytes: &[u8]) -> bool {
+    let limits = tight().limits;
+    if let Ok(files) = unzip(vec![("scan.zip".to_owned(), bytes.to_vec())], &limits) {
+        let total: u64 = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+        assert!(
+            files.len() <= limits.files_max && total <= limits.bytes_max.max(bytes.len() as u64)
+        );
+        // Bytes that do not begin like an archive come back as they are.
+        let whole = files.len() == 1 && files[0].1 == bytes;
+        let plain = |name: &str| !name.starts_with('/') && name.split('/').all(|part| part != "..");
+        assert!(whole || files.iter().all(|(name, _)| plain(name)));
+    }
+    scan(bytes)
+}
+
+/// A segmentation as a bee may send it: what is attached is of this study and names no other patient.
+pub fn segmentation(bytes: &[u8]) -> bool {
+    static MAP: OnceLock<UidMap> = OnceLock::new();
+    let map = MAP.get_or_init(|| samples::segmentation().1);
+    let (nobody, limits) = (seg::PatientStudy::default(), tight().limits);
+    let attached = seg::attach(
+        "mask.dcm",
+        bytes,
+        map,
+        &nobody,
+        seg::Completed(u64::MAX),
+        &limits,
+    );
+    if let Ok(whole) = &attached {
+        let patient = seg::patient_study("mask.patient.dcm", whole, &limits);
+        assert_eq!(patient.expect("our own file is readable"), nobody);
+    }
+    attached.is_ok()
 }
 
 /// An input's tar; what comes out has safe paths, packs again, and has a manifest.

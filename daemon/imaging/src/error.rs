@@ -3,6 +3,7 @@
 use crate::affine::Vec3;
 use crate::dicom::DicomError;
 use crate::nifti::NiftiError;
+use crate::unzip::ZipError;
 
 /// Why an affine cannot place a scan.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -99,6 +100,15 @@ pub enum LoadError {
     /// A DICOM input was refused.
     #[error("the DICOM series is refused")]
     Dicom(#[source] DicomError),
+    /// A zip archive was refused.
+    #[error("the archive {file} is refused")]
+    Zip {
+        /// The archive.
+        file: String,
+        /// The reason.
+        #[source]
+        source: ZipError,
+    },
     /// A path could not be read.
     #[error("{path} cannot be read")]
     Io {

@@ -1,6 +1,6 @@
 //! Scans in, results out: DICOM series and NIfTI files to a [`Volume`] with geometry, and back.
 //!
-//! - [`load`] reads one NIfTI file or the files of a DICOM series, told apart by content, and refuses what it cannot
+//! - [`load`] reads one NIfTI file or the files of a DICOM series, zipped or not, told apart by content, and refuses what it cannot
 //!   place in space, naming the field or the slices.
 //! - [`write_labels`] writes a label map in the scan's own grid; [`report`] measures it; [`montage`] draws it.
 //! - [`dicom::seg`] writes it as a DICOM segmentation on the slices of its series, and gives that its patient back.
@@ -18,6 +18,7 @@ mod load;
 pub mod montage;
 pub mod nifti;
 pub mod report;
+mod unzip;
 mod volume;
 
 pub use self::dicom::{DicomError, FakePatient, SeriesSource, SeriesSpec, write_series};
@@ -27,6 +28,7 @@ pub use error::{GeometryError, LoadError, VolumeError};
 pub use limits::Limits;
 pub use load::{Format, LoadOptions, format_of, load, read_path};
 pub use nifti::{NiftiError, write_labels};
+pub use unzip::{ZipError, unzip};
 pub use volume::{Rescale, Source, Volume, Voxels};
 
 /// What every result carries.

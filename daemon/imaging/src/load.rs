@@ -4,6 +4,7 @@ use crate::dicom::{self, looks_like_dicom};
 use crate::error::LoadError;
 use crate::limits::Limits;
 use crate::nifti::{self, looks_like_nifti};
+use crate::unzip::{looks_like_zip, unzip};
 use crate::volume::Volume;
 use flate2::bufread::GzDecoder;
 use std::io::Read;
@@ -78,12 +79,12 @@ pub fn format_of(bytes: &[u8]) -> Result<Format, &'static str> {
     }
     Err(match bytes {
         [] => "empty",
-        [b'P', b'K', 3 | 5, ..] => "a zip archive; unpack it and give its files",
         _ => "neither a DICOM nor a NIfTI file",
     })
 }
 
-/// Reads a scan: one NIfTI file, or the files of a DICOM series in any order. Names only appear in messages.
+/// Reads a scan: one NIfTI file, or the files of a DICOM series in any order, or zip archives of them. Names only appear
+/// in messages.
 ///
 /// # Errors
 /// [`LoadError`]; [`LoadError::explain`] says in one line what is wrong and where.
@@ -92,7 +93,6 @@ pub fn load(files: &[(String, Vec<u8>)], options: &LoadOptions) -> Result<Volume
     if files.is_empty() {
         return Err(LoadError::Empty);
     }
-    let mut nifti_file = None;
     for (name, bytes) in files {
         if bytes.len() as u64 > limits.bytes_max {
             return Err(LoadError::TooLarge {
@@ -100,6 +100,12 @@ pub fn load(files: &[(String, Vec<u8>)], options: &LoadOptions) -> Result<Volume
                 max: limits.bytes_max,
             });
         }
+    }
+    if files.iter().any(|(_, bytes)| looks_like_zip(bytes)) {
+        return load(&unzip(files.to_vec(), limits)?, options);
+    }
+    let mut nifti_file = None;
+    for (name, bytes) in files {
         match format_of(bytes) {
             Ok(Format::Dicom) => {}
             Ok(Format::Nifti) => nifti_file = nifti_file.or(Some((name, bytes))),

@@ -6,8 +6,8 @@ mod common;
 
 use common::{
     Files, as_coded, as_deflated, as_enhanced, as_plain, as_rle, bytes_of, coded_samples,
-    jpeg_2000, jpeg_2000_signed, jpeg_lossless, load, names_in_space, parse, volume, with_text,
-    with_u16, without,
+    jpeg_2000, jpeg_2000_signed, jpeg_lossless, jpeg_ls, load, names_in_space, parse, volume,
+    with_text, with_u16, without,
 };
 use dicom::core::DataElement;
 use dicom::core::VR;
@@ -530,7 +530,7 @@ fn other_transfer_syntaxes_read_the_same_or_are_refused_by_name() {
         assert_eq!(v.affine(), truth.affine(), "{syntax}");
     }
     for (syntax, name) in [
-        ("1.2.840.10008.1.2.4.80", "JPEG-LS"),
+        ("1.2.840.10008.1.2.4.201", "High-Throughput JPEG 2000"),
         ("1.2.840.10008.1.2.4.110", "JPEG XL"),
         ("1.2.3.4", "unknown"),
     ] {
@@ -604,10 +604,11 @@ fn enhanced_multi_frame_objects_are_read_frame_by_frame() {
 }
 
 #[test]
-fn jpeg_and_jpeg_2000_frames_are_decoded_to_the_last_bit() {
+fn coded_frames_are_decoded_to_the_last_bit() {
     for (syntax, frame) in [
         ("1.2.840.10008.1.2.4.90", jpeg_2000()),
         ("1.2.840.10008.1.2.4.70", jpeg_lossless()),
+        ("1.2.840.10008.1.2.4.80", jpeg_ls()),
     ] {
         let files: Files = series()
             .iter()

@@ -65,6 +65,43 @@ fn coded_frames() {
     campaign
         .run(|random| damage(random, 2..3), targets::jpeg)
         .at_least(100, 500);
+    let campaign = Campaign::new("jpegls", 4_000, 32 * MIB);
+    campaign
+        .run(|random| damage(random, 3..4), targets::jpegls)
+        .at_least(100, 500);
+}
+
+#[test]
+fn zip() {
+    let samples = samples::zips();
+    let damage = |random: &mut mutate::Random| {
+        let mut bytes = random.one_of(&samples).clone();
+        // Half of the damage is to the directory, which is at the end.
+        let directory = bytes.windows(4).position(|w| w == b"PK\x01\x02");
+        let from = directory.unwrap_or(0) * random.below(2);
+        mutate::bytes(&mut bytes, from, &samples, random);
+        bytes
+    };
+    let campaign = Campaign::new("zip", 4_000, 32 * MIB);
+    campaign.run(damage, targets::zip).at_least(10, 1_000);
+}
+
+#[test]
+fn segmentations() {
+    let samples = vec![samples::segmentation().0];
+    assert!(
+        targets::segmentation(&samples[0]),
+        "the sample itself is sound"
+    );
+    let damage = |random: &mut mutate::Random| {
+        let mut bytes = samples[0].clone();
+        mutate::bytes(&mut bytes, 132, &samples, random);
+        bytes
+    };
+    let campaign = Campaign::new("segmentation", 3_000, 32 * MIB);
+    campaign
+        .run(damage, targets::segmentation)
+        .at_least(100, 300);
 }
 
 #[test]

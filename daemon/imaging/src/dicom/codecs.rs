@@ -1,5 +1,5 @@
-//! JPEG and JPEG 2000 frames to little-endian samples. The decoders are other people's; what is here is the judgement of
-//! what they are given and what they give back.
+//! JPEG, JPEG-LS and JPEG 2000 frames to little-endian samples. Most decoders are other people's; what is here is the
+//! judgement of what they are given and what they give back.
 
 use hayro_jpeg2000::{ColorSpace, DecodeSettings, DecoderContext, Image};
 use jpeg_decoder::{Decoder, PixelFormat};
@@ -36,6 +36,15 @@ pub(super) fn jpeg(frame: &[u8], size: (u16, u16), width: usize) -> Result<Vec<u
     to_bytes(&samples, bits, size, width)
 }
 
+/// One JPEG-LS frame (ISO 14495-1) of `size` (columns, rows) as samples of `width` bytes.
+///
+/// # Errors
+/// Says what is wrong with the frame.
+pub(super) fn jpeg_ls(frame: &[u8], size: (u16, u16), width: usize) -> Result<Vec<u8>, String> {
+    let (samples, bits) = super::jpeg_ls::decode(frame, size)?;
+    to_bytes(&samples, bits, size, width)
+}
+
 /// One JPEG 2000 frame (ISO 15444-1) of `size` (columns, rows) as samples of `width` bytes.
 ///
 /// # Errors
@@ -57,12 +66,9 @@ pub(super) fn jpeg_2000(frame: &[u8], size: (u16, u16), width: usize) -> Result<
             "not a grey image of at most {JPEG_2000_BITS_MAX} bits"
         ));
     }
+    let half = f32::from(1_u16 << (bits - 1));
     // The decoder shifts every stream by half its range, as if its samples were unsigned.
-    let shift = if stream_is_signed(frame)? {
-        f32::from(1_u16 << (bits - 1))
-    } else {
-        0.0
-    };
+    let shift = if stream_is_signed(frame)? { half } else { 0.0 };
     let mut context = DecoderContext::default();
     let decoded = image.decode(&mut context).map_err(|e| e.to_string())?;
     let component = decoded
@@ -72,7 +78,8 @@ pub(super) fn jpeg_2000(frame: &[u8], size: (u16, u16), width: usize) -> Result<
     let samples: Vec<u16> = component
         .samples()
         .iter()
-        .map(|&v| (v - shift).round() as i32 as u16)
+        // A lossy stream comes out a little beyond its range: it must not wrap around.
+        .map(|&v| (v.round().clamp(0.0, 2.0 * half - 1.0) - shift) as i32 as u16)
         .collect();
     to_bytes(&samples, bits, size, width)
 }

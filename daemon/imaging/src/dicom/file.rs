@@ -28,6 +28,8 @@ pub(crate) enum Codec {
     Rle,
     /// JPEG baseline, extended or lossless (ISO 10918-1).
     Jpeg,
+    /// JPEG-LS (ISO 14495-1).
+    JpegLs,
     /// JPEG 2000 (ISO 15444-1).
     Jpeg2000,
 }
@@ -97,6 +99,7 @@ fn judge(syntax: &str) -> Result<(Encoding, Codec), DicomError> {
         | uids::JPEG_EXTENDED12_BIT
         | uids::JPEG_LOSSLESS
         | uids::JPEG_LOSSLESS_SV1 => (explicit, Codec::Jpeg),
+        uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => (explicit, Codec::JpegLs),
         uids::JPEG2000_LOSSLESS | uids::JPEG2000 => (explicit, Codec::Jpeg2000),
         _ => {
             let known = TransferSyntaxRegistry.get(syntax);

@@ -1,7 +1,8 @@
 //! DICOM series (single-frame or enhanced multi-frame) to a volume with geometry.
 //!
 //! `walk` judges a file's structure, `file` parses it, `slice` reads what one frame says about itself, `geometry` puts
-//! the slices in order or says which of them do not fit, `pixels` (with `rle` and `codecs`) decodes, `series` joins all of it.
+//! the slices in order or says which of them do not fit, `pixels` (with `rle` and `codecs`) decodes, `series` joins all of it; `frames` decodes a
+//! file that need not lie anywhere. `seg` writes segmentations.
 //!
 //! | Transfer syntax | |
 //! |---|---|
@@ -10,7 +11,8 @@
 //! | JPEG baseline, JPEG lossless (all selection values) | read, by `jpeg-decoder` |
 //! | JPEG extended | read with 8 bits; with 12 bits refused by the decoder |
 //! | JPEG 2000, lossless and lossy | read up to 16 bits, by `hayro-jpeg2000` |
-//! | JPEG-LS, JPEG XL, HTJ2K, JPIP, video and others | refused by name |
+//! | JPEG-LS, lossless and near-lossless | read |
+//! | JPEG XL, HTJ2K, JPIP, video and others | refused by name |
 //!
 //! Colour, palette and 1-bit images, objects without geometry, and files without a PS3.10 header are refused.
 //! [`write_series`] makes series for demonstrations and tests.
@@ -19,7 +21,9 @@ mod build;
 mod codecs;
 mod error;
 mod file;
+mod frames;
 mod geometry;
+mod jpeg_ls;
 mod pixels;
 mod rle;
 pub mod seg;
@@ -33,6 +37,7 @@ pub(crate) use error::InFile;
 pub use error::{DicomError, Names, SeriesEntry};
 pub use file::looks_like_dicom;
 pub(crate) use file::{DicomFile, write};
+pub use frames::{Frames, frames};
 pub use select::files_of;
 pub(crate) use series::read;
 pub use series::{SeriesSource, SliceRef};

@@ -43,6 +43,7 @@ pub(super) fn decode(
                 }
                 Codec::Rle => ("RLE", rle::decode(&coded, pixels, width)),
                 Codec::Jpeg => ("JPEG", codecs::jpeg(&coded, size, width)),
+                Codec::JpegLs => ("JPEG-LS", codecs::jpeg_ls(&coded, size, width)),
                 Codec::Jpeg2000 => ("JPEG 2000", codecs::jpeg_2000(&coded, size, width)),
             };
             Cow::Owned(decoded.map_err(|reason| DicomError::Decode {

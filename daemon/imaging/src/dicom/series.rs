@@ -191,7 +191,7 @@ fn voxels(
 }
 
 /// Joins frames of one type; `None` when the types differ.
-fn join(frames: &[Voxels]) -> Option<Voxels> {
+pub(super) fn join(frames: &[Voxels]) -> Option<Voxels> {
     macro_rules! join_as {
         ($variant:ident) => {{
             let parts: Option<Vec<&[_]>> = frames
@@ -272,11 +272,12 @@ fn place(slice: &Slice) -> Result<Place, DicomError> {
     })
 }
 
-/// By the attribute that says so, or by a transfer syntax that cannot be anything else.
-fn is_lossy(file: &DicomFile) -> bool {
-    file.text(tags::LOSSY_IMAGE_COMPRESSION).as_deref() == Some("01")
-        || matches!(
-            &file.syntax[..],
-            uids::JPEG_BASELINE8_BIT | uids::JPEG_EXTENDED12_BIT
-        )
+/// By the attribute that says so; where it says nothing, by a transfer syntax that is lossy or may be.
+pub(super) fn is_lossy(file: &DicomFile) -> bool {
+    let said = file.text(tags::LOSSY_IMAGE_COMPRESSION);
+    match &file.syntax[..] {
+        uids::JPEG_BASELINE8_BIT | uids::JPEG_EXTENDED12_BIT => true,
+        uids::JPEGLS_NEAR_LOSSLESS | uids::JPEG2000 => said.as_deref() != Some("00"),
+        _ => said.as_deref() == Some("01"),
+    }
 }

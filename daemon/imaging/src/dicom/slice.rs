@@ -247,7 +247,7 @@ fn integer(object: &InMemDicomObject, tag: Tag) -> Result<Option<u32>, DicomErro
         .map_err(|_| value_error(tag, text, "not a whole number that belongs here"))
 }
 
-fn layout(file: &DicomFile) -> Result<Layout, DicomError> {
+pub(super) fn layout(file: &DicomFile) -> Result<Layout, DicomError> {
     let object = &file.object;
     if object.get(tags::PIXEL_DATA).is_none() {
         let class = file

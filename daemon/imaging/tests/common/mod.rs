@@ -338,6 +338,29 @@ pub fn jpeg_lossless() -> Vec<u8> {
     ))
 }
 
+/// [`coded_samples`] as lossless JPEG-LS, made by CharLS (through pyjpegls).
+pub fn jpeg_ls() -> Vec<u8> {
+    unhex(concat!(
+        "ffd8fff7000b100007000901011100fff8000d01ffff0012004301140040ffda00080101000000009f3df3df",
+        "35f2df25f1df15f0c0001941f41f39f31f29f21f19f11f40000190bf03efbef3eebee3edbed1f38038cbec3e",
+        "bbeb3eabea3e9be91f300388be83e7be73e6be63e5be51f280384be43e3be33e2be23e1be11f200380be03df",
+        "bdf3debde3ddbdd1f180ffd9",
+    ))
+}
+
+/// The files as a zip archive, in folders.
+pub fn zipped(files: &Files) -> Vec<u8> {
+    use std::io::Write;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    zip.add_directory("study/", options).unwrap();
+    for (name, bytes) in files {
+        zip.start_file(format!("study/{name}"), options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
 /// Runs `python/NAME` beside the tests with the Python that `scripts/setup` made, and gives what it prints.
 pub fn python(name: &str, arguments: &[&std::path::Path]) -> String {
     let cache = std::env::var_os("SWARM_CACHE").map_or_else(

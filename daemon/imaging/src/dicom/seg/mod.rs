@@ -35,14 +35,14 @@ pub struct Segment {
     pub code: Option<Code>,
 }
 
-/// What made the label map.
+/// What made the label map. A text longer than 64 characters is cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Algorithm {
-    /// SegmentAlgorithmName and ManufacturerModelName, at most 64 characters.
+    /// SegmentAlgorithmName and ManufacturerModelName.
     pub name: String,
-    /// SoftwareVersions, at most 64 characters.
+    /// SoftwareVersions.
     pub version: String,
-    /// DeviceSerialNumber, at most 64 characters: which weights, as the digest of their package.
+    /// DeviceSerialNumber: which weights, as the digest of their package.
     pub serial: String,
 }
 

@@ -26,7 +26,7 @@ const PIXEL_BYTES_MAX: u64 = 1 << 31;
 ///
 /// # Errors
 /// [`DicomError::Value`] when `labels` has another length than the volume or the volume other slices than the source,
-/// when there is no segment, one with the label 0 or two with the same, or when a text is too long;
+/// when there is no segment, one with the label 0 or two with the same, or when a segment's text is too long;
 /// [`DicomError::TooLarge`] when the bits do not fit into one element.
 pub fn write_segmentation(
     volume: &Volume,
@@ -35,7 +35,7 @@ pub fn write_segmentation(
     segments: &[Segment],
     algorithm: &Algorithm,
 ) -> Result<Vec<u8>, DicomError> {
-    check(volume, source, labels, segments, algorithm)?;
+    check(volume, source, labels, segments)?;
     let [columns, rows, _] = volume.dims();
     let values: Vec<u8> = segments.iter().map(|s| s.value).collect();
     let (frames, bits) = pack(labels, columns * rows, &values);
@@ -76,7 +76,12 @@ pub fn write_segmentation(
         .frame_of_reference_uid
         .clone()
         .unwrap_or_else(|| uid("frame of reference"));
-    let description = format!("{} {}", algorithm.name, algorithm.version);
+    let algorithm = &Algorithm {
+        name: plain(&algorithm.name),
+        version: plain(&algorithm.version),
+        serial: plain(&algorithm.serial),
+    };
+    let description = plain(&format!("{} {}", algorithm.name, algorithm.version));
     for (tag, vr, value) in [
         (tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192"),
         (tags::STUDY_INSTANCE_UID, VR::UI, &source.study_uid),
@@ -84,7 +89,7 @@ pub fn write_segmentation(
         (tags::MODALITY, VR::CS, "SEG"),
         (tags::SERIES_INSTANCE_UID, VR::UI, &uid("series")),
         (tags::SERIES_NUMBER, VR::IS, "1"),
-        (tags::SERIES_DESCRIPTION, VR::LO, cut(&description)),
+        (tags::SERIES_DESCRIPTION, VR::LO, &description),
         (tags::FRAME_OF_REFERENCE_UID, VR::UI, &frame_of_reference),
         (tags::MANUFACTURER, VR::LO, "SwarmOS"),
         (tags::MANUFACTURER_MODEL_NAME, VR::LO, &algorithm.name),
@@ -176,7 +181,6 @@ fn check(
     source: &SeriesSource,
     labels: &[u8],
     segments: &[Segment],
-    algorithm: &Algorithm,
 ) -> Result<(), DicomError> {
     let refuse = |element: &str, value: String, reason| {
         Err(DicomError::Value {
@@ -214,12 +218,6 @@ fn check(
             }
         }
     }
-    for value in [&algorithm.name, &algorithm.version, &algorithm.serial] {
-        if !fits(value, LONG_CHARS_MAX) {
-            let reason = "empty, too long, or not plain text";
-            return refuse("SegmentAlgorithmName", value.clone(), reason);
-        }
-    }
     if segments.is_empty() {
         return refuse("SegmentSequence", String::new(), "no segment");
     }
@@ -238,9 +236,10 @@ fn fits(value: &str, max: usize) -> bool {
         && !value.chars().any(|c| c.is_control() || c == '\\')
 }
 
-fn cut(value: &str) -> &str {
-    let end = value.char_indices().nth(LONG_CHARS_MAX);
-    &value[..end.map_or(value.len(), |(at, _)| at)]
+/// A text as one value of LO: without what would end it, and no longer than it may be.
+fn plain(value: &str) -> String {
+    let allowed = |c: char| if c.is_control() || c == '\\' { '_' } else { c };
+    value.chars().map(allowed).take(LONG_CHARS_MAX).collect()
 }
 
 fn too_large(what: &'static str, max: u64) -> DicomError {
