@@ -1,7 +1,9 @@
-"""Judges what a demo left on disk: masks against the reference brain, pictures, bundle. Needs numpy."""
+"""Judges what a demo left on disk: masks against the reference brain, pictures, bundle. Needs numpy, pydicom and highdicom."""
 import gzip, importlib.machinery, importlib.util, json, pathlib, shutil, sys, tempfile
 
+import highdicom
 import numpy as np
+import pydicom
 
 demo, scans = map(pathlib.Path, sys.argv[1:3])
 passed = 0
@@ -55,6 +57,28 @@ for kind, out in results.items():
     expect(picture[:8] == b"\x89PNG\r\n\x1a\n" and len(picture) > 20_000, f"{kind}: the picture")
 print("demo: brain volume in ml: " + ", ".join(f"{kind} {ml:.1f}" for kind, ml in volumes.items()))
 expect(abs(volumes["dicom"] - volumes["nifti"]) < 0.03 * volumes["nifti"], "the two volumes differ by more than 3 %")
+
+# The segmentation lies on the client's own series, and says of each slice what the mask says.
+series = json.loads((results["dicom"] / "series.json").read_text())
+sources = {}
+for path in demo.rglob("*.dcm"):
+    if demo / "results" not in path.parents:
+        source = pydicom.dcmread(path, stop_before_pixels=True)
+        sources[source.SOPInstanceUID] = source
+segmentation = highdicom.seg.segread(results["dicom"] / "mask.patient.dcm")
+instances = [uid for uid, _ in series["slices"]]
+expect(set(instances) <= set(sources), "the slices of series.json are the client's own")
+planes = segmentation.get_pixels_by_source_instance(instances, combine_segments=True, assert_missing_frames_are_empty=True)
+expect((planes == nifti(results["dicom"] / "mask.nii.gz")[0]).all(), "the segmentation and the mask differ")
+for frame in segmentation.PerFrameFunctionalGroupsSequence:
+    source = sources[frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID]
+    place = frame.PlanePositionSequence[0].ImagePositionPatient
+    expect(np.allclose(place, source.ImagePositionPatient, atol=1e-6), "a frame lies beside its slice")
+first = sources[instances[0]]
+for keyword in ("PatientName", "PatientID", "StudyInstanceUID", "FrameOfReferenceUID"):
+    expect(segmentation[keyword].value == first[keyword].value, f"the segmentation's {keyword}")
+expect(segmentation.ContentDescription == "research use, not for diagnosis", "the segmentation's mark")
+expect(not (results["nifti"] / "mask.dcm").exists(), "a NIfTI has no series to lie on")
 
 # Each job's fee divides as the protocol says.
 pools = summary["pools"]

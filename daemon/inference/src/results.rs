@@ -1,15 +1,18 @@
-//! What a job gives back: mask, report and picture, as named files.
+//! What a job gives back: mask (for a DICOM series also as a segmentation of it), report and picture, as named files.
 
 use serde::Serialize;
+use swarm_imaging::dicom::seg::{Algorithm, Code, Segment, write_segmentation};
 use swarm_imaging::montage::montage;
 use swarm_imaging::report::{VolumeReport, volume_report};
-use swarm_imaging::{Volume, write_labels};
+use swarm_imaging::{Source, Volume, write_labels};
 use swarm_types::{B256, digest};
 
 use crate::pipeline::{LabelMap, Pipeline, PipelineError, Progress, Stage};
 
 /// The label map as NIfTI on the scan's own grid.
 pub const MASK_FILE: &str = "mask.nii.gz";
+/// The label map as a DICOM segmentation on the slices of the series, where the scan is one.
+pub const SEGMENTATION_FILE: &str = "mask.dcm";
 /// Volumes, model and engine as JSON.
 pub const REPORT_FILE: &str = "report.json";
 /// The label map drawn on the scan.
@@ -99,9 +102,44 @@ impl Pipeline {
         let png = montage(volume, &map.labels, &names, &title)
             .map_err(|error| failed(MONTAGE_FILE)(error.into()))?;
         let files = [(MASK_FILE, mask), (REPORT_FILE, json), (MONTAGE_FILE, png)];
-        Ok(Results {
-            files: files.map(|(name, bytes)| (name.to_owned(), bytes)).into(),
-            report,
-        })
+        let mut files: Vec<(String, Vec<u8>)> =
+            files.map(|(name, bytes)| (name.to_owned(), bytes)).into();
+        if let Source::Dicom(source) = volume.source() {
+            let bytes = write_segmentation(
+                volume,
+                source,
+                &map.labels,
+                &self.segments(),
+                &self.algorithm(),
+            )
+            .map_err(|error| failed(SEGMENTATION_FILE)(error.into()))?;
+            files.push((SEGMENTATION_FILE.to_owned(), bytes));
+        }
+        Ok(Results { files, report })
+    }
+
+    fn segments(&self) -> Vec<Segment> {
+        let labels = self.package().spec().labels.iter();
+        let segment = labels.map(|label| Segment {
+            value: label.value,
+            label: label.name.clone(),
+            code: label.code.as_ref().map(|code| Code {
+                value: code.value.clone(),
+                scheme: code.scheme.clone(),
+                meaning: code.meaning.clone(),
+            }),
+        });
+        segment.collect()
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        let spec = self.package().spec();
+        let digest = self.package().digest().to_string();
+        Algorithm {
+            name: spec.name.clone(),
+            version: spec.version.clone(),
+            // 64 hex digits are just what fits.
+            serial: digest.trim_start_matches("0x").to_owned(),
+        }
     }
 }

@@ -9,7 +9,7 @@ const EXAMPLES: &str = "\
 Examples:
   swarm key new                                    make a key and a place for results
   swarm deposit 5                                  put 5 USDC into the escrow
-  swarm submit brain/ --type brain_mri --wait      send a DICOM series, wait for the mask
+  swarm submit brain/ --type brain_mri --wait      send a DICOM series (folder or zip), wait
   swarm receipt verify job-001-0001                check that job against the chain
   swarm audit epoch-001                            check a whole epoch against the chain
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use swarm_imaging::dicom::seg::{PatientStudy, patient_study};
 use swarm_imaging::{LoadOptions, Source, UidMap, Volume};
 use swarm_types::{B256, sha256};
 
@@ -35,6 +36,9 @@ pub struct Study {
     /// The series; absent for NIfTI.
     #[serde(default)]
     pub series: Option<Series>,
+    /// Whose scan it is; absent for NIfTI.
+    #[serde(default)]
+    pub patient: Option<PatientStudy>,
 }
 
 /// The original series, as it is called in the archive that it came from.
@@ -63,12 +67,18 @@ pub fn read(args: &SubmitArgs) -> Result<Scan> {
         let read = swarm_imaging::read_path(path, &options.limits);
         files.extend(read.with_context(|| format!("read {}", path.display()))?);
     }
+    // Here and not at the bee: names inside an archive may be the patient's.
+    let mut files =
+        swarm_imaging::unzip(files, &options.limits).context("this scan cannot be taken")?;
     let volume = swarm_imaging::load(&files, &options)
         .context("this scan cannot be taken (choose a series with --series, or give one scan)")?;
-    let mut series = None;
+    let (mut series, mut patient) = (None, None);
     if let Source::Dicom(source) = volume.source() {
         // Only the series that was checked: a directory may hold others, and an index with names in it.
         files = swarm_imaging::dicom::files_of(files, source, &options.limits)?;
+        if let Some((name, bytes)) = files.first() {
+            patient = Some(patient_study(name, bytes, &options.limits)?);
+        }
         series = Some(Series {
             study_uid: source.study_uid.clone(),
             series_uid: source.series_uid.clone(),
@@ -90,6 +100,7 @@ pub fn read(args: &SubmitArgs) -> Result<Scan> {
             sources: args.paths.iter().map(whole).collect(),
             uids: None,
             series,
+            patient,
         },
     })
 }

@@ -262,6 +262,18 @@ fn labels(spec: &Spec, found: &mut Problems) {
                 label.name
             )
         });
+        let Some(code) = &label.code else { continue };
+        let plain = |text: &str, max: usize| {
+            (1..=max).contains(&text.chars().count())
+                && !text.chars().any(|c| c.is_control() || c == '\\')
+        };
+        let fits = plain(&code.scheme, 16) && plain(&code.value, 16) && plain(&code.meaning, 64);
+        found.require(fits, || {
+            format!(
+                "labels: the code of {:?} needs scheme and value of 1 to 16 plain characters, and a meaning of 1 to 64",
+                label.name
+            )
+        });
     }
 }
 

@@ -104,6 +104,21 @@ pub struct Label {
     pub value: u8,
     /// For people.
     pub name: String,
+    /// For machines: what DICOM results call it. Without one they use a private code made of the name.
+    #[serde(default)]
+    pub code: Option<LabelCode>,
+}
+
+/// A code of a vocabulary, as in DICOM PS3.16.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelCode {
+    /// The vocabulary: `SCT` for SNOMED CT.
+    pub scheme: String,
+    /// At most 16 characters.
+    pub value: String,
+    /// At most 64 characters.
+    pub meaning: String,
 }
 
 /// Seeded noise as input, and a few values of the output that it must give.

@@ -111,6 +111,10 @@ impl Told<'_> {
                 out.join("mask.nii.gz").display()
             ));
             screen.line(format!("picture    {}", out.join("montage.png").display()));
+            let segmentation = out.join("mask.patient.dcm");
+            if segmentation.exists() {
+                screen.line(format!("DICOM SEG  {}", segmentation.display()));
+            }
         }
         screen.line(format!("bundle     {}", self.bundle.display()));
         let queen = format!("http://127.0.0.1:{}", self.args.port);
