@@ -1,14 +1,14 @@
 //! The index of an escrow, kept in step with the chain and a directory of bundles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use swarm_chain::book::{Book, Follower, Progress, read};
+use swarm_chain::ens::Ens;
 use swarm_chain::{Chain, ChainError};
-use swarm_types::api::BoundName;
 use swarm_types::bundle::hex_address;
 use swarm_types::orb::{
     AccountFile, AccountWork, BundleState, EpochFile, INDEX_VERSION, Index, IndexBlock,
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::bundles::{self, BundleFacts, Expected};
 use crate::kept::Kept;
+use crate::names::Names;
 
 /// The contract is asked again after this long also when nothing was emitted.
 const CONTRACT_AGE_MAX: Duration = Duration::from_secs(60);
@@ -44,6 +45,9 @@ pub struct Indexer {
     changed: bool,
     /// Where the chain stood when everything was last in step.
     block: Option<IndexBlock>,
+    names: Option<Names>,
+    /// Why names could not be asked for in the last round.
+    names_trouble: Option<ChainError>,
 }
 
 /// What the files beside the index are made from; shared with whoever serves them.
@@ -61,6 +65,8 @@ pub struct Round {
     pub progress: Progress,
     /// Epochs whose bundle nobody looked at yet.
     pub unchecked: usize,
+    /// Addresses whose name nobody asked for yet.
+    pub unnamed: usize,
 }
 
 impl Indexer {
@@ -84,7 +90,16 @@ impl Indexer {
             contract: None,
             changed: false,
             block: None,
+            names: None,
+            names_trouble: None,
         }
+    }
+
+    /// The same, with the names that the registry of `ens` has for the addresses in it.
+    #[must_use]
+    pub fn with_names(mut self, ens: Ens) -> Self {
+        self.names = Some(Names::new(ens));
+        self
     }
 
     /// What the files beside the index are made from.
@@ -92,7 +107,8 @@ impl Indexer {
         self.shown.clone()
     }
 
-    /// Reads what is new on the chain, and looks at bundles for a while.
+    /// Reads what is new on the chain, and looks at bundles and names for a while. That the registry's node
+    /// is away, which may be another one, is no error here: see [`Self::names_trouble`].
     ///
     /// # Errors
     /// When the node is away; the index stays as of the block before.
@@ -105,10 +121,41 @@ impl Indexer {
             self.keep();
         }
         let unchecked = self.look_at_bundles().await;
+        let unnamed = match progress.caught_up {
+            true => self.look_at_names().await,
+            false => 0,
+        };
         Ok(Round {
             progress,
             unchecked,
+            unnamed,
         })
+    }
+
+    /// Asks for names that are due; how many addresses were never asked for.
+    async fn look_at_names(&mut self) -> usize {
+        let (Some(names), Some((_, contract))) = (&mut self.names, &self.contract) else {
+            return 0;
+        };
+        let roles = [contract.owner, contract.guardian];
+        let mut addresses: BTreeSet<Address> = self.shown.accounts().into_iter().collect();
+        addresses.extend(roles.iter().chain(&contract.settlers));
+        let (unnamed, trouble) = match names.round(&addresses).await {
+            Ok(unnamed) => (unnamed, None),
+            Err(error) => (addresses.len(), Some(error)),
+        };
+        match (&self.names_trouble, &trouble) {
+            (None, Some(error)) => tracing::warn!(%error, "names cannot be read"),
+            (Some(_), None) => tracing::info!("names can be read again"),
+            _ => {}
+        }
+        self.names_trouble = trouble;
+        unnamed
+    }
+
+    /// Why names could not be asked for in the last round. Those that are known stay.
+    pub fn names_trouble(&self) -> Option<&ChainError> {
+        self.names_trouble.as_ref()
     }
 
     /// The state of the contract in the newest block, when something was emitted or a while has passed.
@@ -214,7 +261,7 @@ impl Indexer {
     }
 
     /// The index; `None` before the chain was read once.
-    pub fn index(&self, site: &Site, names: BTreeMap<Address, BoundName>) -> Option<Index> {
+    pub fn index(&self, site: &Site) -> Option<Index> {
         let (block, (_, contract)) = (self.block?, self.contract.as_ref()?);
         let chain = self.follower.chain();
         Some(Index {
@@ -227,7 +274,7 @@ impl Indexer {
             block,
             contract: contract.clone(),
             epochs: self.shown.rows(block.time),
-            names,
+            names: self.names.as_ref().map(Names::bound).unwrap_or_default(),
         })
     }
 }

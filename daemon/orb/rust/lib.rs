@@ -13,6 +13,7 @@ pub mod bundles;
 pub mod files;
 pub mod indexer;
 pub mod kept;
+pub mod names;
 pub mod policy;
 
 pub use assets::Asset;

@@ -5,14 +5,14 @@
 #[allow(dead_code, reason = "the chain crate's own tests use the rest")]
 mod rig;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use alloy::providers::ext::AnvilApi;
 use alloy::rpc::types::anvil::ReorgOptions;
 use alloy::sol_types::SolCall;
 use rig::*;
-use swarm_chain::devchain::{DevChain, dev_wallet};
+use swarm_chain::devchain::{DevChain, DevNames, Node, NodeConfig, dev_wallet};
+use swarm_chain::ens::{Ens, Name};
 use swarm_chain::{At, Call, Chain};
 use swarm_contracts::SwarmEscrow;
 use swarm_orb::Indexer;
@@ -25,8 +25,8 @@ use swarm_types::{B256, EpochId, MicroUsdc, canonical};
 async fn index_of(indexer: &mut Indexer) -> Index {
     loop {
         let round = indexer.round().await.expect("a round");
-        if round.progress.caught_up && round.unchecked == 0 {
-            let index = indexer.index(&Site::default(), BTreeMap::new());
+        if round.progress.caught_up && round.unchecked == 0 && round.unnamed == 0 {
+            let index = indexer.index(&Site::default());
             return index.expect("an index");
         }
     }
@@ -289,6 +289,59 @@ async fn announced_roles_are_shown_and_a_node_that_is_away_leaves_the_index_as_o
 
     drop(dev);
     assert!(indexer.round().await.expect_err("nobody there").is_away());
-    let still = indexer.index(&Site::default(), BTreeMap::new());
+    let still = indexer.index(&Site::default());
     assert_eq!(still, Some(index));
+}
+
+#[tokio::test]
+async fn names_are_those_that_the_chain_confirms_in_both_directions() {
+    let (dev, chain) = start().await;
+    let dir = tempfile::tempdir().expect("a directory");
+    deposit(&dev, &chain, MicroUsdc(5_000_000)).await;
+    settle(&chain, dir.path(), 1, B256::ZERO, 1).await;
+    // The registry is on a chain of its own, which can be away by itself.
+    let node = Node::start(&NodeConfig::default()).await.expect("anvil");
+    let names = DevNames::install(&node).await.expect("installed");
+    let name = |text: &str| text.parse::<Name>().expect("a name");
+    let clinic = name("clinic.hive.eth");
+    names.point(&clinic, account(CLIENT)).await.expect("points");
+    for (who, claimed) in [
+        (CLIENT, clinic.as_str()),
+        // Somebody else's name, and one that hides what it is.
+        (WORKER, clinic.as_str()),
+        (OWNER, "\u{202e}hte.evih"),
+    ] {
+        let claim = names.claim(account(who), claimed).await;
+        claim.expect("claims");
+    }
+    // A resolver that answers nothing is its owner's trouble alone.
+    let odd = name("guardian.hive.eth");
+    names.point(&odd, account(GUARDIAN)).await.expect("points");
+    let claim = names.claim(account(GUARDIAN), odd.as_str()).await;
+    claim.expect("claims");
+    names
+        .resolve_by(&odd, names.registry)
+        .await
+        .expect("resolves");
+
+    let ens = Ens::new(node.rpc().clone(), names.registry);
+    let mut indexer = Indexer::new(&chain, dev.escrow_block, dir.path(), None).with_names(ens);
+    let index = index_of(&mut indexer).await;
+    let [(address, bound)] = index.names.iter().collect::<Vec<_>>()[..] else {
+        panic!("one name: {:?}", index.names)
+    };
+    assert_eq!(
+        (*address, bound.name.as_str()),
+        (account(CLIENT), clinic.as_str())
+    );
+    let block = node.rpc().block(At::Latest).await.expect("a block").number;
+    assert_eq!(bound.block, block);
+
+    // What was confirmed stays while the registry's node is away, and the rest goes on.
+    drop(node);
+    deposit(&dev, &chain, MicroUsdc(1_000_000)).await;
+    while !indexer.round().await.expect("a round").progress.caught_up {}
+    let later = indexer.index(&Site::default()).expect("an index");
+    assert!(later.block.number > index.block.number);
+    assert_eq!(later.names, index.names);
 }

@@ -1,7 +1,6 @@
 //! SwarmOrb: the index that the queen serves, made from the chain and her bundles and never from her
 //! ledger, so that what she shows is what anybody can rebuild.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -9,9 +8,10 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::HeaderValue;
 use swarm_chain::Chain;
+use swarm_chain::ens::Ens;
 use swarm_orb::{Indexer, Shown, assets, files, policy};
 use swarm_types::canonical;
-use swarm_types::orb::{INDEX, Index, Site};
+use swarm_types::orb::{INDEX, Index, NameRegistry, Site};
 use tokio::time::Instant;
 
 use crate::config::QueenConfig;
@@ -70,6 +70,10 @@ impl Orb {
             name: Some(orb.title.clone().unwrap_or_else(|| config.name.clone())),
             explorer: orb.block_explorer.as_deref().and_then(policy::explorer_url),
             rpcs: orb.rpc_urls.clone(),
+            ens: config.chain.ens.as_ref().map(|ens| NameRegistry {
+                chain_id: ens.chain_id,
+                registry: ens.registry,
+            }),
         };
         let policy = policy::content_security_policy(&site.rpcs);
         let before = std::fs::read(index_path(&config.state_dir)).ok();
@@ -137,12 +141,16 @@ fn index_path(state_dir: &Path) -> PathBuf {
     orb_dir(state_dir).join(INDEX)
 }
 
-/// The indexer of the configured escrow; `None` without a node.
-pub fn indexer(config: &QueenConfig, chain: Option<&Chain>) -> Option<Indexer> {
+/// The indexer of the configured escrow, with the names of `ens`; `None` without a node.
+pub fn indexer(config: &QueenConfig, chain: Option<&Chain>, ens: Option<Ens>) -> Option<Indexer> {
     let bundles = audit_dir(&config.state_dir);
     let kept = orb_dir(&config.state_dir);
     let start = config.chain.escrow_block;
-    chain.map(|chain| Indexer::new(chain, start, &bundles, Some(&kept)))
+    let indexer = Indexer::new(chain?, start, &bundles, Some(&kept));
+    Some(match ens {
+        Some(ens) => indexer.with_names(ens),
+        None => indexer,
+    })
 }
 
 /// Keeps the index in step with the chain and the bundles, until the queen stops.
@@ -171,7 +179,7 @@ pub async fn run(app: App, mut indexer: Indexer) {
                 AFTER_FAILURE
             }
         };
-        if let Some(index) = indexer.index(&app.orb.site, BTreeMap::new()) {
+        if let Some(index) = indexer.index(&app.orb.site) {
             let epochs = index.epochs.len();
             app.orb.publish(index);
             let due =

@@ -156,7 +156,8 @@ impl Queen {
             }
             None => None,
         };
-        let indexer = orb::indexer(&config, chain.as_ref());
+        let ens = registry(&config)?.map(|(ens, _)| ens);
+        let indexer = orb::indexer(&config, chain.as_ref(), ens);
         let address = config.listen.address;
         let bound = TcpListener::bind(address).and_then(|listener| {
             listener.set_nonblocking(true)?;
@@ -246,6 +247,15 @@ pub(crate) fn make_dirs(config: &QueenConfig) -> Result<(), StartError> {
     Ok(())
 }
 
+/// The registry of names, with the id of its chain.
+fn registry(config: &QueenConfig) -> Result<Option<(Ens, u64)>, StartError> {
+    let Some(ens) = &config.chain.ens else {
+        return Ok(None);
+    };
+    let rpc = Rpc::new(&ens.rpc_url).map_err(StartError::Names)?;
+    Ok(Some((Ens::new(rpc, ens.registry), ens.chain_id)))
+}
+
 /// Everything of a queen but her sockets and tasks.
 pub(crate) async fn assemble(
     config: QueenConfig,
@@ -261,13 +271,7 @@ pub(crate) async fn assemble(
     };
     let store = BlobStore::open(config.state_dir.join("blobs"), limits).await;
     let store = store.map_err(StartError::Store)?;
-    let names = match &config.chain.ens {
-        Some(ens) => {
-            let rpc = Rpc::new(&ens.rpc_url).map_err(StartError::Names)?;
-            Some((Ens::new(rpc, ens.registry), ens.chain_id))
-        }
-        None => None,
-    };
+    let names = registry(&config)?;
     let restored = ledger.restored().await.map_err(StartError::Ledger)?;
     let settlement = chain.zip(keys.settlement).map(|(chain, keys)| {
         let shares = Shares {

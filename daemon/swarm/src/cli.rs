@@ -427,6 +427,13 @@ pub struct SiteArgs {
     /// the pages ask
     #[arg(long, value_name = "URL")]
     pub site_rpc: Vec<String>,
+    /// ENS registry: the index tells the names that it has for addresses, and the pages' search asks it.
+    /// Without one there are no names
+    #[arg(long, value_name = "ADDRESS")]
+    pub ens_registry: Option<Address>,
+    /// Node of the chain that holds the registry (default: that of --rpc)
+    #[arg(long, value_name = "URL", requires = "ens_registry")]
+    pub ens_rpc: Option<String>,
 }
 
 /// `swarm orb export`.

@@ -63,7 +63,7 @@ pub struct Index {
     pub contract: IndexContract,
     /// Every epoch that was settled, ascending.
     pub epochs: Vec<IndexEpoch>,
-    /// Names confirmed on chain, by address.
+    /// Names that the registry has for the addresses here, each confirmed in both directions.
     #[schema(value_type = std::collections::BTreeMap<String, BoundName>)]
     pub names: BTreeMap<Address, BoundName>,
 }
@@ -79,6 +79,20 @@ pub struct Site {
     pub explorer: Option<String>,
     /// JSON-RPC nodes that a page may read the chain from; empty: ask the user.
     pub rpcs: Vec<String>,
+    /// Where names are resolved; null: nowhere.
+    pub ens: Option<NameRegistry>,
+}
+
+/// An ENS registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NameRegistry {
+    /// EIP-155 id of the chain that holds it.
+    #[serde(with = "dec")]
+    #[schema(value_type = schema::Decimal)]
+    pub chain_id: u64,
+    /// The registry.
+    #[schema(value_type = schema::Address)]
+    pub registry: Address,
 }
 
 /// A block.

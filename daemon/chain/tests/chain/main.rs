@@ -14,7 +14,7 @@ use swarm_chain::settle::SealedEpoch;
 use swarm_chain::watcher::Step;
 use swarm_chain::{At, Chain, Mined};
 use swarm_types::escrow::{BlockRef, EscrowEvent};
-use swarm_types::{Address, B256, MicroUsdc};
+use swarm_types::{B256, MicroUsdc};
 
 use rig::*;
 

@@ -1333,7 +1333,7 @@ export interface components {
             epochs: components["schemas"]["IndexEpoch"][];
             /** @description The escrow. */
             escrow: components["schemas"]["Address"];
-            /** @description Names confirmed on chain, by address. */
+            /** @description Names that the registry has for the addresses here, each confirmed in both directions. */
             names: {
                 [key: string]: components["schemas"]["BoundName"];
             };
@@ -1723,6 +1723,13 @@ export interface components {
             name: string;
             /** @description Version. */
             version: string;
+        };
+        /** @description An ENS registry. */
+        NameRegistry: {
+            /** @description EIP-155 id of the chain that holds it. */
+            chain_id: components["schemas"]["Decimal"];
+            /** @description The registry. */
+            registry: components["schemas"]["Address"];
         };
         /** Format: binary */
         Octets: string;
@@ -2171,6 +2178,7 @@ export interface components {
         };
         /** @description How a site is set up. */
         Site: {
+            ens?: components["schemas"]["NameRegistry"] | null;
             /** @description Base URL of a block explorer, without a slash at its end: `{explorer}/tx/0x…`, `/address/`, `/block/`. */
             explorer?: string | null;
             /** @description A queen serves this: her API and her events are there too. */

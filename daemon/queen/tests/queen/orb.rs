@@ -1,6 +1,6 @@
 //! SwarmOrb as a browser meets it: the app, its headers, the index of a real escrow, bees over time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -351,7 +351,7 @@ async fn the_index_of_a_rack_is_what_anybody_rebuilds_and_a_restart_goes_on() {
         name: Some("queen".into()),
         ..Site::default()
     };
-    let mut rebuilt = other.index(&site, BTreeMap::new()).expect("an index");
+    let mut rebuilt = other.index(&site).expect("an index");
     // Only the block differs: the chain grew meanwhile.
     rebuilt.block = index.block;
     assert_eq!(index, rebuilt);

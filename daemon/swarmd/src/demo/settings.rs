@@ -3,12 +3,20 @@
 use std::path::Path;
 
 use swarm_chain::devchain::{CHAIN_ID, DevChain};
+use swarm_types::Address;
 
 use super::DemoArgs;
 use super::cast::{Cast, Player};
 
 /// queen.toml.
-pub fn queen(args: &DemoArgs, dir: &Path, models: &Path, cast: &Cast, chain: &DevChain) -> String {
+pub fn queen(
+    args: &DemoArgs,
+    dir: &Path,
+    models: &Path,
+    cast: &Cast,
+    chain: &DevChain,
+    registry: Address,
+) -> String {
     format!(
         r#"# Written by `swarmd demo`.
 [keys]
@@ -32,6 +40,11 @@ escrow = "{escrow}"
 token = "{token}"
 escrow_block = {escrow_block}
 default_cap = "10000000"
+
+[queen.chain.ens]
+chain_id = {chain_id}
+rpc_url = "{rpc}"
+registry = "{registry}"
 
 [queen.fees]
 fee = "100000"

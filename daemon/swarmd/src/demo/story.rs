@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use swarm_chain::devchain::{DevChain, NodeConfig, cache_dir};
+use swarm_chain::devchain::{DevChain, DevNames, NodeConfig, cache_dir};
+use swarm_chain::ens::Name;
 use swarm_contracts::Params;
 use swarm_types::api::{Epoch, EpochStatus, Worker};
 use swarm_types::{Address, MicroUsdc};
@@ -71,9 +72,11 @@ pub async fn tell(args: &DemoArgs, dir: &Path) -> Result<Rack> {
     screen.line(format!("chain id 84532 at {}", chain.rpc_url));
     screen.line(format!("USDC     {} (FiatTokenV2_2)", chain.token));
     screen.line(format!("escrow   {}", chain.escrow));
+    let registry = give_names(&chain, &cast).await?;
+    screen.line(format!("names    {registry} (ENS)"));
 
     screen.step("A queen and two bees, each a process with its own key");
-    let mut rack = start_rack(args, dir, &programs, &cast, chain).await?;
+    let mut rack = start_rack(args, dir, &programs, &cast, chain, registry).await?;
     wait_for_bees(&swarm, &cast, &mut rack, 2, |_| true).await?;
     for (bee, payee) in cast.bees.iter().zip(&cast.bee_payees) {
         let (bee, payee) = (bee.address.to_string(), payee.address.to_string());
@@ -224,12 +227,31 @@ async fn start_chain(args: &DemoArgs, cast: &Cast) -> Result<DevChain> {
     Ok(chain)
 }
 
+/// Names for the client and the bees, in both directions, on ENS's own contracts; the registry.
+async fn give_names(chain: &DevChain, cast: &Cast) -> Result<Address> {
+    let names = DevNames::install(&chain.node)
+        .await
+        .context("install ENS")?;
+    let named = [
+        ("client", &cast.client),
+        ("bee-01", &cast.bees[0]),
+        ("bee-02", &cast.bees[1]),
+    ];
+    for (label, player) in named {
+        let name: Name = format!("{label}.demo.eth").parse().context("a name")?;
+        names.point(&name, player.address).await?;
+        names.claim(player.address, name.as_str()).await?;
+    }
+    Ok(names.registry)
+}
+
 async fn start_rack(
     args: &DemoArgs,
     dir: &Path,
     program: &Path,
     cast: &Cast,
     chain: DevChain,
+    registry: Address,
 ) -> Result<Rack> {
     let logs = dir.join("logs");
     std::fs::create_dir_all(&logs).context("create the directory of logs")?;
@@ -237,7 +259,7 @@ async fn start_rack(
     let config = dir.join("queen.toml");
     std::fs::write(
         &config,
-        super::settings::queen(args, dir, &models, cast, &chain),
+        super::settings::queen(args, dir, &models, cast, &chain, registry),
     )
     .context("write queen.toml")?;
     let queen = Process::start(

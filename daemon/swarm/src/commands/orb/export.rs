@@ -39,15 +39,15 @@ struct Exported<'a> {
 
 /// `swarm orb export`.
 pub async fn run(session: &Session, args: &ExportArgs) -> Result<()> {
-    let site = site_of(&args.site)?;
     let source = match &args.bundles {
         Some(folder) => Source::Folder(folder),
         None => Source::Queen(Box::new(session.queen()?)),
     };
     let chain = session.chain().await?;
+    let (site, ens) = site_of(&args.site, &chain).await?;
     let dir = SiteDir::open(&args.dir, chain.chain_id(), chain.escrow())?;
     let start = start_block(&chain, args.from_block).await?;
-    let mut indexer = begin(session, &chain, start, &dir.audit());
+    let mut indexer = begin(session, &chain, start, &dir.audit(), ens.clone());
     // What an earlier export left is compared first: only what is missing or wrong is fetched.
     let before = read_all(&mut indexer, &site).await?;
     let chosen = |row: &&IndexEpoch| args.epochs.is_none_or(|range| range.contains(row.epoch));
@@ -65,7 +65,7 @@ pub async fn run(session: &Session, args: &ExportArgs) -> Result<()> {
     drop(progress);
 
     // Anew, because what was compared before is remembered for a while.
-    let mut indexer = begin(session, &chain, start, &dir.audit());
+    let mut indexer = begin(session, &chain, start, &dir.audit(), ens);
     let index: Index = read_all(&mut indexer, &site).await?;
     let written = dir.write(&index, &indexer.shown())?;
     let rows = index.epochs.iter().filter(chosen);
