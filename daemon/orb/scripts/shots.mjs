@@ -35,7 +35,8 @@ await browser.close();
 /** Every page by name; the ids are those that the site itself names. */
 async function places() {
     const index = await (await fetch(new URL("index.json", base))).json();
-    const epoch = index.epochs.findLast(({ receipts }) => receipts !== "0") ?? index.epochs.at(-1);
+    const full = index.epochs.filter(({ receipts }) => receipts !== "0");
+    const epoch = full.findLast(({ status }) => status !== "void") ?? full.at(-1) ?? index.epochs.at(-1);
     const list = {
         overview: "#/",
         epochs: "#/epochs",
@@ -43,7 +44,10 @@ async function places() {
         verify: "#/verify",
         settings: "#/settings",
         missing: "#/search/nothing",
+        name: `#/search/${Object.values(index.names)[0]?.name ?? "nobody.eth"}`,
     };
+    const voided = index.epochs.findLast(({ status }) => status === "void");
+    if (voided) list["epoch-void"] = `#/epoch/${voided.epoch}`;
     if (epoch) {
         for (const tab of ["seal", "money", "receipts", "bundle", "verify"]) list[`epoch-${tab}`] = `#/epoch/${epoch.epoch}?tab=${tab}`;
         const page = await (await fetch(new URL(`audit/${epoch.epoch_id}/jobs/00000.json`, base))).json();

@@ -5,7 +5,8 @@ import { live } from "../data/site";
 import { short } from "../format/hex";
 import { epochNumber } from "../format/ids";
 import { usdc } from "../format/money";
-import { duration, relative } from "../format/time";
+import { duration } from "../format/time";
+import { ageOf } from "./time";
 import { href } from "../router";
 
 /** Seconds after which silence is worth a warning: two keep-alives were missed. */
@@ -57,7 +58,7 @@ export function Feed({ events }: { events: readonly Event[] }) {
                     <a href={link(event)}>
                         <span class="feed-what">{say(event)}</span>
                         <span class="feed-kind">{event.kind}</span>
-                        <span class="feed-age">{relative(event.at, now.value)}</span>
+                        <span class="feed-age">{ageOf(event.at)}</span>
                     </a>
                 </li>
             ))}

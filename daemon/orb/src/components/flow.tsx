@@ -1,7 +1,7 @@
 // Where an epoch's revenue goes, drawn to scale: revenue → fees and pools → payees.
 import { Fragment } from "preact";
 import type { Payout, Pools } from "../api/types";
-import { index } from "../data/site";
+import { nameOf } from "../data/names";
 import { short } from "../format/hex";
 import { bps, sum, usdc } from "../format/money";
 import { layOut, ribbon, type Block } from "./sankey";
@@ -144,7 +144,7 @@ function first({ parts }: Payee): number {
 }
 
 function label(id: string): string {
-    return index.value?.names[id]?.name ?? short(id);
+    return nameOf(id) ?? short(id);
 }
 
 /** `65.1 %`, rounded down to a tenth. */

@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { nameOf } from "../data/names";
 import { index } from "../data/site";
 import { isZero, short } from "../format/hex";
 import { href } from "../router";
@@ -18,7 +19,7 @@ interface Props {
 /** A hash or an address: short, whole on hover and focus, with a button that copies it. */
 export function Hex({ value, kind = "hash", whole = false, named = true }: Props) {
     if (isZero(value)) return <span class="faint">none</span>;
-    const name = named ? index.value?.names[value.toLowerCase()]?.name : undefined;
+    const name = named ? nameOf(value) : undefined;
     const text = whole ? value : short(value);
     const label = name ?? text;
     const inside = place(kind, value);

@@ -88,7 +88,7 @@ export function LongTable<T>({ label, columns, count, row, onSeen }: LongProps<T
         .join(" ");
     return (
         <div
-            class="long"
+            class={whole ? "long" : "long long-scrolls"}
             role="table"
             aria-label={label}
             aria-rowcount={count + 1}

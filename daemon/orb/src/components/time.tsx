@@ -2,12 +2,17 @@ import { now } from "../data/clock";
 import { chainNow } from "../data/site";
 import { duration, iso, relative, utc, type Seconds } from "../format/time";
 
+/** How long ago, by the chain's clock where a moment is after this machine's: what happened by it is in the past. */
+export function ageOf(at: Seconds): string {
+    return relative(at, Number(at) > now.value ? Math.max(now.value, chainNow.value) : now.value);
+}
+
 /** A moment: `2026-11-26 15:31:07`, with how long ago it was. */
 export function Moment({ at, age = true }: { at: Seconds; age?: boolean }) {
     return (
         <time class="moment" dateTime={iso(at)} title={`${utc(at)} UTC`}>
             {utc(at)}
-            {age && <span class="faint"> · {relative(at, now.value)}</span>}
+            {age && <span class="faint"> · {ageOf(at)}</span>}
         </time>
     );
 }
@@ -16,7 +21,7 @@ export function Moment({ at, age = true }: { at: Seconds; age?: boolean }) {
 export function Age({ at }: { at: Seconds }) {
     return (
         <time class="moment" dateTime={iso(at)} title={`${utc(at)} UTC`}>
-            {relative(at, now.value)}
+            {ageOf(at)}
         </time>
     );
 }

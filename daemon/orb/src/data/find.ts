@@ -2,16 +2,19 @@ import { Failure } from "../api/http";
 import { queen } from "../api/queen";
 import type { Index } from "../api/types";
 import { href } from "../router";
+import { type Hex, type Resolved, resolveName, Rpc, RpcError } from "../verify";
 import { accountFile } from "./bundle";
 import { findReceipt } from "./receipts";
 import type { Query } from "./search";
-import { index } from "./site";
+import { index, rpc } from "./site";
 
 /** A place that a search leads to. */
 export interface Hit {
     readonly link: string;
     readonly what: string;
     readonly where: string;
+    /** Shown before the reader goes there, because it is more than a way: what a name stands for. */
+    readonly pause?: boolean;
 }
 
 /** Where the thing that was asked for is: nowhere, at one place, or at several. */
@@ -30,6 +33,7 @@ export async function find(signal: AbortSignal, query: Query): Promise<Hit[]> {
         case "name":
             return findName(signal, query.name, site);
         case "unknown":
+        case "no-name":
             return [];
     }
 }
@@ -75,11 +79,32 @@ function findHash(hash: string, site: Index): Hit[] {
     });
 }
 
+/** What a name stands for: by the reader's own node where it can tell, else as the index has it from the chain. */
 async function findName(signal: AbortSignal, name: string, site: Index): Promise<Hit[]> {
-    const bound = Object.entries(site.names).filter(([, held]) => held.name.toLowerCase() === name);
-    if (bound.length > 0) return bound.map(([address]) => ({ link: href("client", address), what: name, where: address }));
-    const client = site.live ? await queen.client(signal, name).catch(missing) : null;
-    return client ? [{ link: href("client", client.client), what: name, where: client.client }] : [];
+    const bound = Object.entries(site.names).filter(([, held]) => held.name === name);
+    const own = await ask(signal, name, site);
+    if (own && !(own instanceof RpcError)) {
+        const { address, block } = own;
+        return address ? [hit(name, address, `${address}, read at block ${block} through ${rpc.value}`)] : [];
+    }
+    if (bound.length > 0) return bound.map(([address, { block }]) => hit(name, address, `${address}, as the index read it at block ${block}`));
+    const client = site.live && site.ens ? await queen.client(signal, name).catch(missing) : null;
+    if (client) return [hit(name, client.client, `${client.client}, as the queen says`)];
+    if (own) throw new Failure("refused", `The name ${name} could not be looked up: ${own.message}.`);
+    return [];
+}
+
+function hit(name: string, address: string, where: string): Hit {
+    return { link: href("search", address), what: name, where, pause: true };
+}
+
+/** Asks the reader's node; null when there is none to ask. */
+async function ask(signal: AbortSignal, name: string, site: Index): Promise<Resolved | RpcError | null> {
+    if (!site.ens || rpc.value === null) return null;
+    return resolveName(new Rpc(rpc.value, { signal }), site.ens.registry as Hex, BigInt(site.ens.chain_id), name).catch((error: unknown) => {
+        if (error instanceof RpcError) return error;
+        throw error;
+    });
 }
 
 async function there(asked: Promise<unknown>): Promise<boolean> {

@@ -20,3 +20,10 @@ test("anything else is said to be unknown, and cut", () => {
     expect(parseQuery("x".repeat(10_000))).toEqual({ kind: "unknown", text: "x".repeat(255) });
     expect(parseQuery("../../etc/passwd")).toMatchObject({ kind: "unknown" });
 });
+
+test("a name that could be taken for another is refused, not searched", () => {
+    expect(parseQuery("cl\u0456nic.eth")).toMatchObject({ kind: "no-name", refused: expect.stringContaining("U+0456") as string });
+    expect(parseQuery("\u202ehte.cinilc")).toMatchObject({ kind: "no-name" });
+    // Cut first, its beginning would be a name.
+    expect(parseQuery("a.".repeat(5_000) + "eth")).toMatchObject({ kind: "no-name", refused: expect.stringContaining("10003 characters") as string });
+});

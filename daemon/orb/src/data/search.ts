@@ -1,4 +1,5 @@
 import { isAddress, isHash } from "../format/hex";
+import { looksLikeName, readName } from "../format/name";
 import { epochName, jobName, parseEpoch, parseJob } from "../format/ids";
 
 /** What a search asks for. */
@@ -8,14 +9,20 @@ export type Query =
     | { readonly kind: "address"; readonly address: string }
     | { readonly kind: "hash"; readonly hash: string }
     | { readonly kind: "name"; readonly name: string }
+    | { readonly kind: "no-name"; readonly text: string; readonly refused: string }
     | { readonly kind: "unknown"; readonly text: string };
 
-/** Longest text that is looked at; a name has at most 255 bytes. */
+/** Of a text that is nothing, how much is shown. */
 const TEXT_MAX = 255;
 
 /** Reads what was typed: a job id, an epoch, an address, a transaction, root or other hash, a name. */
 export function parseQuery(typed: string): Query {
-    const text = typed.trim().slice(0, TEXT_MAX);
+    const whole = typed.trim();
+    if (looksLikeName(whole)) {
+        const read = readName(whole);
+        return "name" in read ? { kind: "name", name: read.name } : { kind: "no-name", text: whole.slice(0, TEXT_MAX), refused: read.refused };
+    }
+    const text = whole.slice(0, TEXT_MAX);
     const lower = text.toLowerCase();
     const job = parseJob(text);
     if (job) return { kind: "job", id: jobName(job.epoch, job.seq) };
@@ -24,6 +31,5 @@ export function parseQuery(typed: string): Query {
     if (isAddress(text)) return { kind: "address", address: lower };
     if (isHash(text)) return { kind: "hash", hash: lower };
     if (/^[0-9a-f]{64}$/i.test(text)) return { kind: "hash", hash: `0x${lower}` };
-    if (/^[^\s./\\]+(\.[^\s./\\]+)+$/.test(text)) return { kind: "name", name: lower };
     return { kind: "unknown", text };
 }

@@ -16,7 +16,7 @@ import { NeedsQueen } from "./needs-queen";
 
 const COLUMNS: readonly Column<Worker>[] = [
     { name: "Bee", show: (bee) => <a href={href("bee", bee.worker)}>{bee.name}</a> },
-    { name: "State", show: (bee) => <Badge state={bee.approval === "waiting" ? "waiting" : bee.status} /> },
+    { name: "State", show: (bee) => <Badge state={bee.approval === "waiting" ? "waiting" : bee.status} />, share: 1.2 },
     { name: "Device", show: (bee) => bee.device.name, wide: true, share: 1.6 },
     { name: "Key", show: (bee) => <Hex value={bee.worker} kind="bee" />, wide: true, share: 1.2 },
     { name: "Jobs", show: (bee) => group(bee.jobs_completed), number: true, share: 0.6 },

@@ -12,6 +12,7 @@ import { accountFile } from "../data/bundle";
 import { useBeat } from "../data/live";
 import { download } from "../data/download";
 import { useLoad } from "../data/load";
+import { nameOf } from "../data/names";
 import { index, live } from "../data/site";
 import { statement, statementCsv, type StatementLine } from "../data/statement";
 import { isAddress, short } from "../format/hex";
@@ -29,7 +30,7 @@ export function Client({ id }: { id: string }) {
     const file = useLoad(valid ? address : null, (signal) => accountFile(signal, address), beat);
     const balance = useLoad(valid && live.value ? address : null, (signal) => queen.balance(signal, address), beat);
     if (!valid) return <NotFound />;
-    const name = index.value?.names[address]?.name;
+    const name = nameOf(address);
     return (
         <>
             <PageHead kicker="account" title={name ?? short(address, 6)}>
@@ -129,7 +130,7 @@ const COLUMNS: readonly Column<StatementLine>[] = [
                 {line.status && line.status !== "finalized" && <Badge state={line.status} />}
             </>
         ),
-        share: 1.8,
+        share: 1.5,
     },
     { name: "Other side", show: ({ line }) => (line.other ? <Hex value={line.other} kind="account" /> : ""), wide: true, share: 1.2 },
     { name: "Transaction", show: ({ line }) => <Hex value={line.transaction} kind="tx" />, wide: true, share: 1.2 },

@@ -170,11 +170,11 @@ function StaticOverview({ site }: { site: Index }) {
 /** Columns of a list of jobs. */
 export const JOB_COLUMNS: readonly Column<Job>[] = [
     { name: "Job", show: (job) => <a href={href("job", job.job_id)}>{job.job_id}</a>, share: 1.2 },
-    { name: "State", show: (job) => <Badge state={job.status} /> },
+    { name: "State", show: (job) => <Badge state={job.status} />, share: 1.1 },
     { name: "Type", show: (job) => job.job_type, wide: true },
     { name: "Client", show: (job) => <Hex value={job.client} kind="client" />, wide: true, share: 1.4 },
-    { name: "Fee", show: (job) => <Money amount={job.fee} unit={false} />, number: true },
-    { name: "Submitted", show: (job) => <Age at={job.submitted_at} />, number: true },
+    { name: "Fee", show: (job) => <Money amount={job.fee} unit={false} />, number: true, share: 0.7 },
+    { name: "Submitted", show: (job) => <Age at={job.submitted_at} />, number: true, wide: true },
 ];
 
 function cellOf(epoch: Epoch): Cell {

@@ -64,7 +64,9 @@ function Shown({ id, found }: { id: string; found: Found }) {
         );
     }
     const settled = site ? settledEpoch(site, String(proof.epoch)) : undefined;
-    const chainRoot = run.steps.find((step) => step.id === "chain-root");
+    // Only what the contract said is drawn as the chain's: a step that could not be checked says nothing.
+    const chainRoot = run.steps.find((step) => step.id === "chain-root")?.state;
+    const rootOnChain = chainRoot === "pass" ? proof.root : chainRoot === "fail" ? (settled?.receipts_root ?? null) : null;
     return (
         <>
             <PageHead kicker={<a href={href("job", id)}>{id}</a>} title="Receipt">
@@ -88,7 +90,7 @@ function Shown({ id, found }: { id: string; found: Found }) {
                         title="The path, drawn"
                         note="Each node is the SHA-256 of its two children. With the neighbours' hashes on the side, the leaf alone gives the root; change one byte of the receipt and it gives another."
                     >
-                        <PathTree nodes={pathNodes(proof)} onChain={settled && chainRoot?.state ? settled.receipts_root : null} />
+                        <PathTree nodes={pathNodes(proof)} onChain={rootOnChain} />
                     </Card>
                     <Leaf proof={proof} />
                     <Signed proof={proof} />

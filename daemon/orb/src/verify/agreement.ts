@@ -36,12 +36,10 @@ function fieldsAgree<Name extends string>(names: readonly Name[], left: Record<N
     return { holds: false, computed: list(left), expected: list(right) };
 }
 
-/** Every finding by the id of its step. The order's signer is apart: it may need the chain. */
-export function agreement(settled: Settled, domain: Domain, epoch: bigint) {
+/** Every finding by the id of its step. Signers are apart: an order's may need the chain, and many are found together. */
+export function agreement(settled: Settled, executionDigest: Uint8Array, epoch: bigint) {
     const { receipt, execution } = settled;
     const { order, signature } = settled.order;
-    const digest = domain.executionDigest(execution);
-    const worker = recover(digest, settled.executionSignature);
     const late = receipt.jobEpoch > epoch;
     return {
         "order-commitment": same(orderCommitment(order, signature), receipt.order),
@@ -52,15 +50,19 @@ export function agreement(settled: Settled, domain: Domain, epoch: bigint) {
             computed: `completed at ${receipt.completedAt}`,
             expected: `at the latest at ${order.deadline}`,
         },
-        "execution-digest": same(hex(digest), receipt.execution),
+        "execution-digest": same(hex(executionDigest), receipt.execution),
         "execution-fields": fieldsAgree(EXECUTION_FIELDS, execution, receipt),
         times: {
             holds: receipt.startedAt <= receipt.completedAt && !late,
             computed: `submitted in epoch ${receipt.jobEpoch}, started at ${receipt.startedAt}, completed at ${receipt.completedAt}`,
             expected: `in epoch ${epoch} or before, and in this order`,
         },
-        "execution-signature": same(worker ?? "no address: the signature is not valid", receipt.worker),
     } satisfies Record<string, Finding>;
+}
+
+/** Whether the worker of a receipt signed its execution, of which `signer` was recovered. */
+export function executionSigned(signer: Hex | null, receipt: Receipt): Finding {
+    return same(signer ?? "no address: the signature is not valid", receipt.worker);
 }
 
 /** Who signed an order: the client itself, or the addresses of which one must be its order signer. */

@@ -77,6 +77,7 @@ export async function* verifyEpoch(read: BundleReader, options: Options): AsyncG
             && leaves.length > 0 && (isLast || leaves.length === documents.PAGE_RECEIPTS) && sameSubtrees(found, place.subtrees);
         if (!holds) wrongPages.push(name);
     }
+    walk.settle();
     const agents = await files.take("agents.json", documents.agents);
     const clients = await files.take("clients.json", documents.clients);
     const payouts = await files.take("payouts.json", documents.payouts);

@@ -30,6 +30,7 @@ export { epochSteps, verifyEpoch } from "./epoch";
 export { type AccountView, type EpochStatus, type EpochView, Escrow } from "./escrow";
 export { verifyEpochInWorker } from "./in-worker";
 export { readTabEpoch, readTabLeaf, readTabReceipt } from "./kit";
+export { type Resolved, resolveName } from "./names";
 export { Malformed } from "./read";
 export { receiptSteps, verifyReceipt } from "./receipt";
 export { Rpc, RpcError } from "./rpc";

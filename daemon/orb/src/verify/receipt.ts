@@ -1,10 +1,11 @@
 /** One receipt, step by step: from its bytes to the contract's own answer. */
 import { hex } from "./bytes";
-import { agreement, orderSigners } from "./agreement";
+import { agreement, executionSigned, orderSigners } from "./agreement";
 import { capital, connect, orderSignerOf, sealedBefore, time } from "./chain";
 import { readProof } from "./documents";
 import { Domain, encodeReceipt } from "./eip712";
 import { said } from "./rpc";
+import { recover } from "./signature";
 import { planned, type Plan, Results } from "./steps";
 import { climb, leafHash } from "./tree";
 import type { Options, PlannedStep, ReceiptProof, Step } from "./types";
@@ -72,7 +73,11 @@ export async function* verifyReceipt(document: unknown, options: Options): Async
 
     const domain = new Domain(proof.chainId, proof.escrow);
     const connecting = connect(options, proof.chainId, proof.escrow);
-    const found = agreement(proof, domain, proof.epoch);
+    const executionDigest = domain.executionDigest(proof.execution);
+    const found = {
+        ...agreement(proof, executionDigest, proof.epoch),
+        "execution-signature": executionSigned(recover(executionDigest, proof.executionSignature), proof.receipt),
+    };
     const tell = (id: keyof typeof found) => results.judge(id, found[id].holds, found[id].computed, found[id].expected);
     for (const id of ["order-commitment", "order-fields", "fee", "deadline"] as const) yield tell(id);
     const chain = await connecting;

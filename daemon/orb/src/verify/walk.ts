@@ -1,9 +1,11 @@
 /** Goes along the receipts of an epoch in their order, and keeps what each check found. */
-import { agreement, type Finding, orderSigners } from "./agreement";
+import { agreement, executionSigned, type Finding, orderSigners } from "./agreement";
+import { SignatureBatch } from "./batch";
 import { hex, sha256, utf8 } from "./bytes";
 import { canonicalBytes } from "./canonical";
 import type { JobEntry, Summary } from "./documents";
 import { type Domain, encodeReceipt } from "./eip712";
+import { eip191 } from "./signature";
 import { leafHash } from "./tree";
 import type { Hex } from "./types";
 
@@ -47,6 +49,9 @@ export class Walk {
     readonly bySelf = new Tally();
     count = 0n;
     private last: string | null = null;
+    private readonly signatures = new SignatureBatch();
+    /** Clients whose first order was signed as a message (EIP-191): their others probably are, too. */
+    private readonly byMessage = new Set<Hex>();
     private readonly nonces = new Set<string>();
 
     constructor(
@@ -63,7 +68,14 @@ export class Walk {
         const judge = (id: ReceiptCheck, { holds, computed, expected }: Finding) =>
             this.tallies.get(id)!.add(holds, () => `${name}: ${computed} instead of ${expected}`);
 
-        const found = agreement(entry, this.domain, this.summary.epoch);
+        const executionDigest = this.domain.executionDigest(execution);
+        this.signatures.add({
+            digest: executionDigest,
+            signature: entry.executionSignature,
+            signer: receipt.worker,
+            told: (signer) => judge("execution-signature", executionSigned(signer, receipt)),
+        });
+        const found = agreement(entry, executionDigest, this.summary.epoch);
         for (const id of Object.keys(found) as (keyof typeof found)[]) judge(id, found[id]);
         const same = (id: ReceiptCheck, computed: string, expected: string) => judge(id, { holds: computed === expected, computed, expected });
         same("power", hex(sha256(canonicalBytes(entry.power))), receipt.power);
@@ -93,10 +105,27 @@ export class Walk {
             expected: `at the latest at the seal, ${this.summary.sealedAt}`,
         });
 
-        const { isClient, signers } = orderSigners(entry, this.domain);
-        if (!isClient && signers.length > 0) this.delegated.push({ name, client: receipt.client, signers });
-        else this.bySelf.add(isClient, () => `${name}: the signature is not valid for any key`);
+        this.takeOrder(entry, name);
         return leafHash(encodeReceipt(receipt));
+    }
+
+    /** Judges the signatures that still wait for others. Before it, no tally of signatures is whole. */
+    settle(): void {
+        this.signatures.settle();
+    }
+
+    private takeOrder(entry: JobEntry, name: string): void {
+        const { client } = entry.receipt;
+        const { order, signature } = entry.order;
+        const digest = this.domain.orderDigest(order);
+        const told = (signer: Hex | null): void => {
+            if (signer === client) return this.bySelf.add(true, () => "");
+            const { isClient, signers } = orderSigners(entry, this.domain);
+            if (isClient) this.byMessage.add(client);
+            if (!isClient && signers.length > 0) this.delegated.push({ name, client, signers });
+            else this.bySelf.add(isClient, () => `${name}: the signature is not valid for any key`);
+        };
+        this.signatures.add({ digest: this.byMessage.has(client) ? eip191(digest) : digest, signature, signer: client, told });
     }
 }
 
