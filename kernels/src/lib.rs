@@ -1,6 +1,6 @@
 //! Preprocessing and postprocessing operations on volumes: the CPU reference.
 //!
-//! Every operation has MONAI's inference arithmetic (1.6), in one file each, on plain numbers: no file
+//! Every operation has MONAI's inference arithmetic (1.6), in one folder each, on plain numbers: no file
 //! formats, no models. Voxels lie with x fastest (`x + y*X + z*X*Y`), as scanners and NIfTI files have
 //! them; networks want z fastest, and [`layout`] is the only place that knows it. Coordinates and sums are
 //! f64, voxels f32. Work is spread over the rayon pool of the caller, and the result never depends on how
@@ -20,25 +20,22 @@
 
 pub mod activation;
 pub mod components;
-pub mod discrete;
 mod error;
 pub mod foreground;
+pub mod gather;
 pub mod grid;
-pub mod holes;
 pub mod intensity;
-pub mod layout;
 mod linear;
-pub mod orientation;
 pub mod pad;
 pub mod percentile;
-pub mod resample;
-pub mod resize;
-pub mod spacing;
-mod table;
+pub mod stitch;
 pub mod window;
 
+pub use components::holes;
 pub use error::KernelError;
+pub use gather::{layout, orientation, resample, resize, spacing};
 pub use grid::{Affine, Field, Grid};
+pub use stitch::discrete;
 
 /// Names this set of kernels in the engine's descriptive string; raised when any arithmetic changes.
 pub const KERNEL_SET: &str = "cpu-reference-1";

@@ -10,9 +10,9 @@
 use rayon::prelude::*;
 
 use crate::KernelError;
+use crate::gather::table::{self, Tap};
 use crate::grid::{Field, Grid};
 use crate::linear::{self, Mat3};
-use crate::table::{self, Tap};
 
 /// Grids closer than this, in voxels, count as the same (MONAI's `AFFINE_TOL`).
 pub const AFFINE_TOLERANCE: f64 = 1e-3;

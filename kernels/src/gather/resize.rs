@@ -5,8 +5,8 @@
 use rayon::prelude::*;
 
 use crate::KernelError;
+use crate::gather::table::{self, Tap};
 use crate::grid::{Field, Grid};
-use crate::table::{self, Tap};
 
 /// How a voxel of the new grid gets its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

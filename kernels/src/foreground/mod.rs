@@ -1,0 +1,5 @@
+//! The box around the foreground.
+
+mod reference;
+
+pub use reference::foreground_box;

@@ -1,0 +1,5 @@
+//! Exact percentiles.
+
+mod reference;
+
+pub use reference::percentiles;
