@@ -1,4 +1,4 @@
-//! Preprocessing and postprocessing operations on volumes: the CPU reference.
+//! Preprocessing and postprocessing operations on volumes: the CPU reference, and CUDA kernels beside it.
 //!
 //! Every operation has MONAI's inference arithmetic (1.6), in one folder each, on plain numbers: no file
 //! formats, no models. Voxels lie with x fastest (`x + y*X + z*X*Y`), as scanners and NIfTI files have
@@ -20,6 +20,7 @@
 
 pub mod activation;
 pub mod components;
+pub mod device;
 mod error;
 pub mod foreground;
 pub mod gather;

@@ -83,32 +83,50 @@ impl AxisMap {
         map
     }
 
-    /// Moves the voxels of `field`; the affine follows, so that every voxel keeps its place in space.
-    pub fn apply<T: Copy + Send + Sync>(&self, field: &Field<T>) -> Result<Field<T>, KernelError> {
-        let dims_in = field.grid().dims();
-        let strides_in = [1, dims_in[0] as isize, (dims_in[0] * dims_in[1]) as isize];
-        let dims = self.source.map(|axis| dims_in[axis]);
-        let axes_in = field.grid().axes();
+    /// Which input axis feeds output axis `out`, and whether it runs backwards.
+    pub(crate) fn feeds(&self, out: usize) -> (usize, bool) {
+        (self.source[out], self.flip[out])
+    }
+
+    /// The grid that [`AxisMap::apply`] gives a volume on `grid`: every voxel keeps its place in space.
+    pub fn grid(&self, grid: &Grid) -> Result<Grid, KernelError> {
+        let axes_in = grid.axes();
         let mut axes = [[0.0; 3]; 3];
         let mut start = [0.0; 3];
-        let mut strides = [0isize; 3];
-        let mut first = 0isize;
         for out in 0..3 {
             let source = self.source[out];
-            let sign = if self.flip[out] { -1 } else { 1 };
-            strides[out] = strides_in[source] * sign;
+            let sign = if self.flip[out] { -1.0 } else { 1.0 };
             if self.flip[out] {
-                first += strides_in[source] * (dims[out] as isize - 1);
-                start[source] = (dims[out] - 1) as f64;
+                start[source] = (grid.dims()[source] - 1) as f64;
             }
             for row in 0..3 {
-                axes[row][out] = axes_in[row][source] * f64::from(sign as i32);
+                axes[row][out] = axes_in[row][source] * sign;
             }
         }
         let offset = linear::apply(&axes_in, start);
-        let origin = field.grid().origin();
-        let grid = Grid::from_axes(dims, &axes, std::array::from_fn(|i| origin[i] + offset[i]))?;
+        let origin = grid.origin();
+        Grid::from_axes(
+            self.source.map(|axis| grid.dims()[axis]),
+            &axes,
+            std::array::from_fn(|i| origin[i] + offset[i]),
+        )
+    }
 
+    /// Moves the voxels of `field`; the affine follows.
+    pub fn apply<T: Copy + Send + Sync>(&self, field: &Field<T>) -> Result<Field<T>, KernelError> {
+        let grid = self.grid(field.grid())?;
+        let dims_in = field.grid().dims();
+        let dims = grid.dims();
+        let strides_in = [1, dims_in[0] as isize, (dims_in[0] * dims_in[1]) as isize];
+        let mut strides = [0isize; 3];
+        let mut first = 0isize;
+        for out in 0..3 {
+            let stride = strides_in[self.source[out]];
+            strides[out] = if self.flip[out] { -stride } else { stride };
+            if self.flip[out] {
+                first += stride * (dims[out] as isize - 1);
+            }
+        }
         let input = field.voxels();
         let mut voxels = vec![input[0]; input.len()];
         voxels

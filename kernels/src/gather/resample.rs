@@ -40,10 +40,7 @@ pub fn resample(
     if dims == target.dims() && is_identity(&matrix, origin) {
         return Field::new(target.clone(), field.voxels().to_vec());
     }
-    let off_diagonal = (0..9)
-        .filter(|k| k % 4 != 0)
-        .all(|k| matrix[k / 3][k % 3].abs() < ROUNDING);
-    let voxels = if off_diagonal {
+    let voxels = if is_diagonal(&matrix) {
         let coordinate = |axis: usize, i: usize| matrix[axis][axis] * i as f64 + origin[axis];
         match mode {
             Interpolation::Nearest => {
@@ -70,7 +67,7 @@ fn per_axis<T>(target: &Grid, entry: impl Fn(usize, usize) -> T) -> [Vec<T>; 3] 
 }
 
 /// Source voxel coordinates = matrix * target voxel index + origin.
-fn source_coordinates(source: &Grid, target: &Grid) -> (Mat3, [f64; 3]) {
+pub(crate) fn source_coordinates(source: &Grid, target: &Grid) -> (Mat3, [f64; 3]) {
     let inverse = linear::invert(&source.axes());
     let matrix = linear::multiply(&inverse, &target.axes());
     let (from, to) = (source.origin(), target.origin());
@@ -80,7 +77,14 @@ fn source_coordinates(source: &Grid, target: &Grid) -> (Mat3, [f64; 3]) {
     )
 }
 
-fn is_identity(matrix: &Mat3, origin: [f64; 3]) -> bool {
+/// Whether each source coordinate depends on one target coordinate alone.
+pub(crate) fn is_diagonal(matrix: &Mat3) -> bool {
+    (0..9)
+        .filter(|k| k % 4 != 0)
+        .all(|k| matrix[k / 3][k % 3].abs() < ROUNDING)
+}
+
+pub(crate) fn is_identity(matrix: &Mat3, origin: [f64; 3]) -> bool {
     let unit = |i: usize, j: usize| if i == j { 1.0 } else { 0.0 };
     (0..9).all(|k| (matrix[k / 3][k % 3] - unit(k / 3, k % 3)).abs() < AFFINE_TOLERANCE)
         && origin.iter().all(|v| v.abs() < AFFINE_TOLERANCE)

@@ -1,0 +1,7 @@
+// All kernels in one translation unit: one fatbin, or, with SWARM_SHIM, one host library for the tests.
+#ifdef SWARM_SHIM
+#include "shim.h"
+#endif
+#include "common.cuh"
+
+#include "../gather/gather.cu"
