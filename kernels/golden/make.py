@@ -1,9 +1,10 @@
 """Write monai.json: what MONAI 1.6.1 and PyTorch compute on small seeded volumes. Run by hand:
 
-    pip install monai==1.6.1 torch numpy nibabel scipy scikit-image
+    pip install monai==1.6.1 torch==2.15.0 numpy==2.4.6 nibabel scipy scikit-image
     python make.py > monai.json
 
 Volumes are given by seed and dims (SplitMix64, top 24 bits as [0, 1), x fastest) and listed x fastest.
+The cases Activations, AsDiscrete and Invert in the tree were made with torch 2.11.0.
 The tests in `kernels/tests/golden.rs` read the file; they need none of these packages.
 """
 
@@ -18,17 +19,23 @@ import torch
 from monai.data import MetaTensor
 from monai.inferers import sliding_window_inference
 from monai.transforms import (
+    Activations,
+    AsDiscrete,
+    Compose,
     CropForeground,
     DivisiblePad,
     FillHoles,
+    Invertd,
     KeepLargestConnectedComponent,
     NormalizeIntensity,
     Orientation,
+    Orientationd,
     Resize,
     ScaleIntensity,
     ScaleIntensityRange,
     ScaleIntensityRangePercentiles,
     Spacing,
+    Spacingd,
     SpatialPad,
 )
 
@@ -84,7 +91,7 @@ def cases():
             out = Orientation(codes, labels=None)(volume(3, [3, 4, 5], affine))
             yield case("Orientation", 3, [3, 4, 5], out, affine, axcodes=codes)
     for affine in (OBLIQUE, STRAIGHT):
-        # No exact half voxels, where torch's nearest depends on rounding noise.
+        # No exact half voxels: there torch's nearest depends on rounding noise, and that on the CPU's vector width.
         for pixdim in ([1.13, 1.07, 1.63], [2.3, -1.0, 0.9]):
             for mode in ("bilinear", "nearest"):
                 out = Spacing(pixdim, mode=mode)(volume(4, dims, affine))
@@ -132,6 +139,39 @@ def cases():
         cuts = [0.25, 0.8125]
         out = FillHoles(connectivity=connectivity)(labels(11, dims, cuts))
         yield case("FillHoles", 11, dims, out, connectivity=connectivity, cuts=cuts)
+
+
+    dims = [5, 4, 3]
+    for channels in (1, 3):
+        for activation in ("softmax", "sigmoid"):
+            scores = torch.cat([torch.as_tensor(volume(20 + c, dims, scale=8.0, offset=-4.0)) for c in range(channels)])
+            out = Activations(**{activation: True})(scores)
+            for channel in range(channels):
+                one = out[channel : channel + 1]
+                yield case("Activations", 20, dims, one, scale=8.0, offset=-4.0, kind=activation, channels=channels, channel=channel)
+    # Five values, so that channels tie.
+    scores = torch.cat([torch.floor(torch.as_tensor(volume(30 + c, dims, scale=5.0))) for c in range(3)])
+    yield case("AsDiscrete", 30, dims, AsDiscrete(argmax=True)(scores), scale=5.0, kind="argmax", channels=3)
+    yield case("AsDiscrete", 30, dims, AsDiscrete(threshold=2.0)(scores[:1]), scale=5.0, kind="threshold", threshold=2.0)
+    for affine in (OBLIQUE, STRAIGHT):
+        # No exact half voxels, as for Spacing above.
+        for pixdim in ([1.13, 1.07, 1.63], [2.3, -1.0, 0.9]):
+            for nearest in (True, False):
+                yield inverted([7, 6, 5], affine, pixdim, nearest)
+
+
+def inverted(dims, affine, pixdim, nearest):
+    """A result on the working grid (noise by its own seed and dims), and what Invertd makes of it."""
+    before = Compose([Orientationd("image", "RAS", labels=None), Spacingd("image", pixdim)])
+    data = before({"image": volume(40, dims, affine)})
+    work = list(data["image"].shape[1:])
+    result = volume(41, work, scale=6.0)
+    if nearest:
+        result = torch.floor(result)
+    data["pred"] = MetaTensor(torch.as_tensor(result), affine=data["image"].affine, applied_operations=data["image"].applied_operations)
+    after = Invertd("pred", transform=before, orig_keys="image", nearest_interp=nearest, to_tensor=True)
+    out = after(data)["pred"]
+    return case("Invert", 41, dims, out, affine, scale=6.0, pixdim=pixdim, nearest=nearest, work=work)
 
 
 def one_largest(field, connectivity):

@@ -6,17 +6,22 @@
 //! f64, voxels f32. Work is spread over the rayon pool of the caller, and the result never depends on how
 //! many threads it has.
 //!
-//! | module | operation |
-//! |---|---|
-//! | [`grid`] | dims and affine of a volume, and the volume itself |
-//! | [`orientation`] | axes to RAS (or other codes) by permutation and flips |
-//! | [`resize`], [`spacing`], [`resample`] | other dims, other voxel size, other grid |
-//! | [`percentile`], [`intensity`] | order statistics; scale, clip, normalise |
-//! | [`foreground`], [`pad`] | crop to the foreground; pad and crop by voxels |
-//! | [`window`] | sliding window: positions, importance, blending |
-//! | [`activation`], [`discrete`] | softmax, sigmoid; argmax, threshold |
-//! | [`components`], [`holes`] | largest connected component; filled holes |
-//! | [`layout`] | x fastest to z fastest and back |
+//! | module | operation | kernels |
+//! |---|---|---|
+//! | [`grid`] | dims and affine of a volume, and the volume itself | |
+//! | [`gather`] | [`orientation`], [`spacing`], [`resize`], [`resample`], [`layout`]: voxels read where they are in space | yes |
+//! | [`percentile`] | exact order statistics | yes |
+//! | [`intensity`] | scale, clip, normalise; mean and deviation | yes |
+//! | [`foreground`], [`pad`] | crop to the foreground; pad and crop by voxels | the box |
+//! | [`window`] | sliding window: positions, importance, extraction | yes |
+//! | [`stitch`] | blending of windows; [`discrete`]: argmax, threshold | yes |
+//! | [`activation`] | softmax, sigmoid | |
+//! | [`components`] | largest connected component; [`holes`] filled | the largest |
+//! | [`invert`] | back to the input's grid | yes |
+//! | [`labels`] | packed on their way to the host | yes |
+//!
+//! Each folder holds an operation's CPU reference, CUDA source, launcher (with its table of dtypes and layouts) and
+//! check; [`device`] is what they run on. The pipeline of `swarm-inference` uses the CPU reference.
 
 pub mod activation;
 pub mod components;
@@ -26,6 +31,8 @@ pub mod foreground;
 pub mod gather;
 pub mod grid;
 pub mod intensity;
+pub mod invert;
+pub mod labels;
 mod linear;
 pub mod pad;
 pub mod percentile;

@@ -7,14 +7,15 @@ use swarm_kernels::components::{Connectivity, keep_largest};
 use swarm_kernels::foreground::foreground_box;
 use swarm_kernels::holes::fill_holes;
 use swarm_kernels::intensity::{self, Normalize, ScaleRange};
+use swarm_kernels::invert::invert;
 use swarm_kernels::orientation::{AxisCodes, AxisMap};
 use swarm_kernels::pad::{self, PadMethod};
 use swarm_kernels::percentile::percentiles;
 use swarm_kernels::resample::Interpolation;
 use swarm_kernels::resize::{ResizeMode, resize};
-use swarm_kernels::spacing::spacing;
+use swarm_kernels::spacing::{spaced_grid, spacing};
 use swarm_kernels::window::{Blend, Stitch, positions};
-use swarm_kernels::{Field, Grid, layout};
+use swarm_kernels::{Field, Grid, activation, discrete, layout};
 
 const GOLDEN: &str = include_str!("../golden/monai.json");
 const TOLERANCE_OF_RANGE: f32 = 1e-6;
@@ -102,6 +103,17 @@ fn in_place(case: &Value, change: impl Fn(&mut [f32])) -> Field<f32> {
     let mut field = field(case);
     change(field.voxels_mut());
     field
+}
+
+/// Channels by consecutive seeds, one after the other.
+fn stacked(case: &Value, channels: usize) -> Vec<f32> {
+    let mut all = Vec::new();
+    for channel in 0..channels as u64 {
+        let mut one = case.clone();
+        one["seed"] = Value::from(number(&case["seed"]) as u64 + channel);
+        all.extend(voxels(&one));
+    }
+    all
 }
 
 fn stitched(case: &Value) -> Field<f32> {
@@ -239,6 +251,63 @@ fn compute(case: &Value) -> (Field<f32>, bool) {
             let size = pad::divisible(field.grid().dims(), dims(&p["k"]));
             let (start, size) = pad::padded_box(field.grid().dims(), size, PadMethod::Symmetric);
             (pad::cut(&field, start, size, 0.0).expect("valid"), true)
+        }
+        "Activations" => {
+            let channels = number(&p["channels"]) as usize;
+            let mut values = stacked(case, channels);
+            if p["kind"] == "softmax" {
+                activation::softmax(&mut values, channels);
+            } else {
+                activation::sigmoid(&mut values);
+            }
+            let grid = field(case).grid().clone();
+            let channel = number(&p["channel"]) as usize;
+            let one = values[channel * grid.voxels()..][..grid.voxels()].to_vec();
+            (Field::new(grid, one).expect("same dims"), false)
+        }
+        "AsDiscrete" if p["kind"] == "threshold" => {
+            let mut scores = field(case);
+            scores.voxels_mut().iter_mut().for_each(|v| *v = v.floor());
+            let threshold = number(&p["threshold"]) as f32;
+            (as_numbers(discrete::threshold(&scores, threshold)), true)
+        }
+        "AsDiscrete" => {
+            let grid = field(case).grid().clone();
+            let values = stacked(case, number(&p["channels"]) as usize);
+            let channels: Vec<Field<f32>> = values
+                .chunks(grid.voxels())
+                .map(|one| {
+                    let one = one.iter().map(|v| v.floor()).collect();
+                    Field::new(grid.clone(), one).expect("same dims")
+                })
+                .collect();
+            (
+                as_numbers(discrete::argmax(&channels).expect("same dims")),
+                true,
+            )
+        }
+        "Invert" => {
+            let native = Grid::new(dims(&case["dims"]), affine(&case["affine"])).expect("valid");
+            let map = AxisMap::to_codes(&native, AxisCodes::RAS);
+            let oriented = map.grid(&native).expect("valid");
+            let work = spaced_grid(&oriented, three(&p["pixdim"])).expect("valid");
+            assert_eq!(work.dims(), dims(&p["work"]), "the working grid");
+            let nearest = p["nearest"] == true;
+            let values = noise(number(&case["seed"]) as u64, work.voxels())
+                .into_iter()
+                .map(|v| v * number(&case["scale"]) as f32)
+                .map(|v| if nearest { v.floor() } else { v })
+                .collect();
+            let result = Field::new(work, values).expect("as many voxels as the grid has");
+            let mode = if nearest {
+                Interpolation::Nearest
+            } else {
+                Interpolation::Linear
+            };
+            (
+                invert(&result, &map, &native, mode).expect("valid"),
+                nearest,
+            )
         }
         "SlidingWindow" => (stitched(case), false),
         "KeepLargestConnectedComponent" => {

@@ -5,3 +5,10 @@
 #include "common.cuh"
 
 #include "../gather/gather.cu"
+#include "../components/components.cu"
+#include "../foreground/foreground.cu"
+#include "../intensity/moments.cu"
+#include "../labels/pack.cu"
+#include "../percentile/percentile.cu"
+#include "../stitch/stitch.cu"
+#include "../window/extract.cu"

@@ -30,7 +30,17 @@ impl From<crate::KernelError> for Failure {
 }
 
 /// Every operation's checks by name.
-pub const CHECKS: &[(&str, Check)] = &[("gather", crate::gather::check::run)];
+pub const CHECKS: &[(&str, Check)] = &[
+    ("gather", crate::gather::check::run),
+    ("percentile", crate::percentile::check::run),
+    ("intensity", crate::intensity::check::run),
+    ("foreground", crate::foreground::check::run),
+    ("window", crate::window::check::run),
+    ("stitch", crate::stitch::check::run),
+    ("components", crate::components::check::run),
+    ("invert", crate::invert::check::run),
+    ("labels", crate::labels::check::run),
+];
 
 /// Dims with an axis of 1, primes, a multiple of a tile and one more, and less than a warp.
 pub const ODD_DIMS: [[usize; 3]; 5] = [

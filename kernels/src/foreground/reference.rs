@@ -31,13 +31,23 @@ pub fn foreground_box(
             )
         });
     let (low, high) = bounds.ok_or(KernelError::NoForeground)?;
+    Ok(grown_box(low, high, margin, k_divisible))
+}
+
+/// The box from voxel `low` to voxel `high`, `margin` wider on each side, grown to multiples of `k_divisible`.
+pub(super) fn grown_box(
+    low: [usize; 3],
+    high: [usize; 3],
+    margin: [usize; 3],
+    k_divisible: [usize; 3],
+) -> ([i64; 3], [usize; 3]) {
     let start: [i64; 3] = std::array::from_fn(|i| low[i] as i64 - margin[i] as i64);
     let size = std::array::from_fn(|i| high[i] + 1 - low[i] + 2 * margin[i]);
     let grown = crate::pad::divisible(size, k_divisible);
-    Ok((
+    (
         std::array::from_fn(|i| start[i] - ((grown[i] - size[i]) / 2) as i64),
         grown,
-    ))
+    )
 }
 
 #[cfg(test)]

@@ -123,14 +123,26 @@ struct AffineArgs {
     u32 dims[3];                  // output, axis 2 fastest
     u32 flip[3], from[3];         // per oriented axis: which source axis it is, and whether it runs backwards
     u32 x_fastest;                // 1: output axis 2 is x; 0: it is z
+    // The output may itself be turned (the way back): index k of the matrix's target is the output's index `pick`,
+    // counted from `mirror` down where that is not NOT_MIRRORED. Whole numbers, so that no rounding moves a tie.
+    u32 pick[3], mirror[3];
 };
+enum : u32 { NOT_MIRRORED = ~0u };
+
+static __device__ __forceinline__ double target_index(u32 pick, u32 mirror, u32 x, u32 y, u32 z) {
+    const u32 i = pick == 0 ? x : pick == 1 ? y : z;
+    return (double)(mirror == NOT_MIRRORED ? i : mirror - i);
+}
 
 // --fmad=false and this order of operations give the reference's bits, which decide the nearest voxel.
 template <class In, class Out, bool Linear>
 static __device__ __forceinline__ void gather_affine(const AffineArgs &a) {
     u32 i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= a.dims[2]) return;
-    double x = a.x_fastest ? i : blockIdx.z, y = blockIdx.y, z = a.x_fastest ? blockIdx.z : i;
+    const u32 xi = a.x_fastest ? i : blockIdx.z, zi = a.x_fastest ? blockIdx.z : i;
+    const double x = target_index(a.pick[0], a.mirror[0], xi, blockIdx.y, zi);
+    const double y = target_index(a.pick[1], a.mirror[1], xi, blockIdx.y, zi);
+    const double z = target_index(a.pick[2], a.mirror[2], xi, blockIdx.y, zi);
     Tap tx = {}, ty = {}, tz = {};
     Rescale rescale = {1, 0, 1, 0};
 #ifdef __CUDACC__

@@ -117,6 +117,9 @@ enum Path {
         from: [usize; 3],
         flip: [bool; 3],
         layout: Layout,
+        /// The output's axis that each of the matrix's target indices is, and from where it counts down.
+        pick: [usize; 3],
+        mirror: [Option<usize>; 3],
     },
 }
 
@@ -158,12 +161,57 @@ impl Sampling {
                 from: feeds.map(|(axis, _)| axis),
                 flip: feeds.map(|(_, flip)| flip),
                 layout,
+                pick: [0, 1, 2],
+                mirror: [None; 3],
             },
         };
         Ok(Self {
             mode,
             source: source.dims(),
             dims: output_dims(target.dims(), layout),
+            path,
+        })
+    }
+
+    /// The way back: a tensor with z fastest on `work`, resampled onto `native` turned by `map`, and turned back; the
+    /// output has x fastest, as the native volume. What [`crate::invert::invert`] does.
+    pub fn back(
+        work: &Grid,
+        map: &AxisMap,
+        native: &Grid,
+        mode: Interpolation,
+    ) -> Result<Self, KernelError> {
+        let oriented = map.grid(native)?;
+        let (matrix, origin) = source_coordinates(work, &oriented);
+        let feeds: [(usize, bool); 3] = std::array::from_fn(|k| map.feeds(k));
+        let path = match axis_entries(work, &oriented, &matrix, origin, mode) {
+            Some(axes) => {
+                let mut tables: [(Vec<Entry>, usize); 3] = Default::default();
+                for (k, mut entries) in axes.into_iter().enumerate() {
+                    let (native_axis, flip) = feeds[k];
+                    if flip {
+                        entries.reverse();
+                    }
+                    tables[2 - native_axis] = (entries, 2 - k);
+                }
+                Path::Tables(tables)
+            }
+            None => Path::Affine {
+                matrix,
+                origin,
+                from: [2, 1, 0],
+                flip: [false; 3],
+                layout: Layout::XFastest,
+                pick: feeds.map(|(axis, _)| axis),
+                mirror: std::array::from_fn(|k| feeds[k].1.then(|| oriented.dims()[k] - 1)),
+            },
+        };
+        let mut source = work.dims();
+        source.reverse();
+        Ok(Self {
+            mode,
+            source,
+            dims: output_dims(native.dims(), Layout::XFastest),
             path,
         })
     }
@@ -264,6 +312,8 @@ struct AffineArgs {
     flip: [u32; 3],
     from: [u32; 3],
     x_fastest: u32,
+    pick: [u32; 3],
+    mirror: [u32; 3],
 }
 // SAFETY: as `AffineArgs` in gather.cu; the shim refuses another size.
 unsafe impl Arguments for AffineArgs {}
@@ -453,6 +503,8 @@ impl Gather {
             from,
             flip,
             layout,
+            pick,
+            mirror,
         } = &sampling.path
         {
             let arguments = AffineArgs {
@@ -467,6 +519,8 @@ impl Gather {
                 flip: flip.map(u32::from),
                 from: from.map(|axis| axis as u32),
                 x_fastest: u32::from(*layout == Layout::XFastest),
+                pick: pick.map(|axis| axis as u32),
+                mirror: mirror.map(|last| last.map_or(u32::MAX, |last| last as u32)),
             };
             let [n0, n1, n2] = sampling.dims;
             let kernel = format!("gather_affine_{}_{}_{mode}", In::NAME, Out::NAME);

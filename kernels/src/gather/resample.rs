@@ -4,8 +4,10 @@
 //! to the source. Where the two grids share their axes (always after `Orientation` and `Spacing` of a volume
 //! without shear) one table per axis does it.
 //!
-//! Nearest rounds halves to even. PyTorch does too, but after a round trip through normalised
-//! coordinates whose last-bit noise moves some exact halves the other way.
+//! Nearest rounds halves to even, on coordinates without rounding noise. PyTorch does so after a round trip through
+//! normalised coordinates whose last bit depends on the CPU's vector width (`linspace` counts in vectors), so that
+//! exact halves go either way there: from 2 mm to 1 mm over 100 voxels MONAI 1.6.1 moves 22 of 99 such voxels with
+//! AVX2 and 18 without it. There is no rule to copy; voxels that are not exact halves are equal.
 
 use rayon::prelude::*;
 

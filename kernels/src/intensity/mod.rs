@@ -1,5 +1,8 @@
-//! Intensity: scale, clip, normalise; mean and standard deviation.
+//! Intensity: scale, clip, normalise; mean and standard deviation; on the CPU and on a device.
 
+#[cfg(any(test, feature = "checks"))]
+pub mod check;
+pub mod launch;
 mod map;
 mod reference;
 

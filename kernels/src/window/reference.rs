@@ -64,31 +64,35 @@ pub fn positions(
 
 /// Weight of each voxel of a window, z fastest.
 pub fn importance(roi: [usize; 3], blend: Blend) -> Vec<f32> {
-    let Blend::Gaussian { sigma_scale } = blend else {
+    let Some(([xs, ys, zs], floor)) = importance_factors(roi, blend) else {
         return vec![1.0; roi.iter().product()];
     };
-    let axis = |n: usize| -> Vec<f32> {
+    let mut weights = Vec::with_capacity(roi.iter().product());
+    for &x in &xs {
+        for &y in &ys {
+            weights.extend(zs.iter().map(|&z| (x * y * z).max(floor)));
+        }
+    }
+    weights
+}
+
+/// The weight of a voxel is the product of one factor per axis, and at least the floor; nothing where all are 1.
+pub(crate) fn importance_factors(roi: [usize; 3], blend: Blend) -> Option<([Vec<f32>; 3], f32)> {
+    let Blend::Gaussian { sigma_scale } = blend else {
+        return None;
+    };
+    let factors = roi.map(|n| -> Vec<f32> {
         let sigma = (sigma_scale * n as f64) as f32;
         let centre = (n - 1) as f32 / 2.0;
         (0..n)
             .map(|i| i as f32 - centre)
             .map(|x| (x * x / (-2.0 * sigma * sigma)).exp())
             .collect()
-    };
-    let (xs, ys, zs) = (axis(roi[0]), axis(roi[1]), axis(roi[2]));
-    let mut weights = Vec::with_capacity(roi.iter().product());
-    for &x in &xs {
-        for &y in &ys {
-            weights.extend(zs.iter().map(|&z| x * y * z));
-        }
-    }
-    let smallest = weights
-        .iter()
-        .copied()
-        .fold(f32::INFINITY, f32::min)
-        .max(IMPORTANCE_MIN);
-    weights.iter_mut().for_each(|w| *w = w.max(smallest));
-    weights
+    });
+    // A factor is smallest at either end of its axis, and so is their product.
+    let [x, y, z] = [&factors[0], &factors[1], &factors[2]].map(|axis| axis[0]);
+    let floor = (x * y * z).max(IMPORTANCE_MIN);
+    Some((factors, floor))
 }
 
 #[cfg(test)]
