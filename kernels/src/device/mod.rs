@@ -273,3 +273,44 @@ impl Device {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_gpu_the_reason_is_a_value() {
+        // Where there is one this opens it; where not, it must say why and not panic.
+        match Device::cuda(usize::MAX >> 40) {
+            Err(DeviceError::NoDriver | DeviceError::NoDevice { .. }) => {}
+            Err(error) => panic!("{error}"),
+            Ok(_) => panic!("no machine has that many GPUs"),
+        }
+    }
+
+    #[test]
+    #[allow(unsafe_code)]
+    fn shim_graph_runs_what_was_recorded() {
+        let device = Device::shim();
+        let buffer = device.upload(&[7u32; 5]).expect("memory");
+        // SAFETY: the buffer outlives the graph.
+        let graph = unsafe { device.record(|| device.fill(&buffer, 0)) }.expect("recorded");
+        assert_eq!(buffer.download().expect("read"), [7; 5]);
+        graph.replay().expect("replayed");
+        assert_eq!(buffer.download().expect("read"), [0; 5]);
+    }
+
+    #[test]
+    fn shim_buffers_are_checked() {
+        let (one, other) = (Device::shim(), Device::shim());
+        let buffer = one.upload(&[1u8, 2]).expect("memory");
+        assert_eq!(
+            other.fill(&buffer, 0),
+            Err(DeviceError::OtherDevice { name: "buffer" })
+        );
+        assert!(matches!(
+            one.stage(&buffer, 1, &[0, 0]),
+            Err(DeviceError::Length { .. })
+        ));
+    }
+}

@@ -78,10 +78,9 @@ fn images<T: Numbers>(
             let gather = Gather::new(device, sampling, Some(&rescale))?;
             let raw = in_layout(&expected, layout);
             let mut output = device.allocate::<f32>(target.voxels())?;
-            // In slabs, as volumes are uploaded: together they are the whole.
-            for slab in gather.slabs(3) {
-                gather.run_part(device, &input, None, &mut output, slab.part)?;
-            }
+            // In slabs, from the host: together they are the whole.
+            let empty = device.allocate::<T>(grid.voxels())?;
+            gather.stream(device, &stored, &empty, None, &mut output, 3)?;
             close(&what, &output.download()?, &raw, tolerance(&raw))?;
 
             let intensity = device.upload(&[Intensity::scale_range(&RANGE)])?;

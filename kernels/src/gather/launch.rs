@@ -442,6 +442,38 @@ impl Gather {
         self.run_part(device, input, intensity, output, 0..self.dims()[axis])
     }
 
+    /// The whole output of a volume that is still on the host: slab after slab goes up through pinned memory while the
+    /// kernels work on the slabs before. `input` is where it goes; `count` about how many slabs.
+    pub fn stream<In: Voxel, Out: Voxel>(
+        &self,
+        device: &Device,
+        voxels: &[In],
+        input: &Buffer<In>,
+        intensity: Option<&Buffer<Intensity>>,
+        output: &mut Buffer<Out>,
+        count: usize,
+    ) -> Result<(), DeviceError> {
+        if voxels.len() != self.sampling.source_voxels() {
+            return Err(DeviceError::Length {
+                name: "voxels",
+                length: voxels.len(),
+                needed: self.sampling.source_voxels(),
+            });
+        }
+        let slice = self.sampling.source[0] * self.sampling.source[1];
+        let mut done = 0;
+        for slab in self.slabs(count) {
+            let end = slab.slices * slice;
+            if end > done {
+                device.stage(input, done, &voxels[done..end])?;
+                device.join()?;
+                done = end;
+            }
+            self.run_part(device, input, intensity, output, slab.part)?;
+        }
+        Ok(())
+    }
+
     /// The output axis that runs along source z.
     fn slice_axis(&self) -> Option<usize> {
         self.axis_of(2)

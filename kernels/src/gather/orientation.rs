@@ -91,16 +91,13 @@ impl AxisMap {
     /// The grid that [`AxisMap::apply`] gives a volume on `grid`: every voxel keeps its place in space.
     pub fn grid(&self, grid: &Grid) -> Result<Grid, KernelError> {
         let axes_in = grid.axes();
-        let mut axes = [[0.0; 3]; 3];
+        let sign = |out: usize| if self.flip[out] { -1.0 } else { 1.0 };
+        let axes = axes_in.map(|row| std::array::from_fn(|out| row[self.source[out]] * sign(out)));
+        // The first voxel of a flipped axis was its last.
         let mut start = [0.0; 3];
-        for out in 0..3 {
-            let source = self.source[out];
-            let sign = if self.flip[out] { -1.0 } else { 1.0 };
-            if self.flip[out] {
+        for (source, flip) in self.source.into_iter().zip(self.flip) {
+            if flip {
                 start[source] = (grid.dims()[source] - 1) as f64;
-            }
-            for row in 0..3 {
-                axes[row][out] = axes_in[row][source] * sign;
             }
         }
         let offset = linear::apply(&axes_in, start);
