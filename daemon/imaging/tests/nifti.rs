@@ -249,6 +249,6 @@ fn two_scans_are_not_one_input() {
     assert!(
         load(&one(b"PK\x03\x04abc".to_vec()))
             .unwrap_err()
-            .contains("zip")
+            .contains("archive")
     );
 }
