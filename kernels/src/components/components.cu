@@ -13,14 +13,14 @@ struct ComponentsArgs {
     u32 pad;
 };
 
-static __device__ __forceinline__ u32 find(const u32 *parent, u32 i) {
+__device__ __forceinline__ u32 find(const u32 *parent, u32 i) {
     // Other threads may shorten the way meanwhile; every value on it is a member and smaller.
     const volatile u32 *p = parent;
     for (u32 up = p[i]; up != i; up = p[i]) i = up;
     return i;
 }
 
-static __device__ __forceinline__ void unite(u32 *parent, u32 one, u32 two) {
+__device__ __forceinline__ void unite(u32 *parent, u32 one, u32 two) {
     for (;;) {
         one = find(parent, one);
         two = find(parent, two);

@@ -34,17 +34,17 @@ struct Intensity {
     u32 nonzero;
 };
 
-static __device__ __forceinline__ float apply(const Intensity &m, float x) {
+__device__ __forceinline__ float apply(const Intensity &m, float x) {
     if (m.nonzero && x == 0.0f) return x;
     float y = fmaf(x - m.sub, m.mul, m.add);
     return fminf(fmaxf(y, m.low), m.high);
 }
 
-static __device__ __forceinline__ float as_float(float x) { return x; }
-static __device__ __forceinline__ float as_float(u8 x) { return (float)x; }
-static __device__ __forceinline__ float as_float(i16 x) { return (float)x; }
-static __device__ __forceinline__ float as_float(u16 x) { return (float)x; }
-static __device__ __forceinline__ float as_float(f16 x) {
+__device__ __forceinline__ float as_float(float x) { return x; }
+__device__ __forceinline__ float as_float(u8 x) { return (float)x; }
+__device__ __forceinline__ float as_float(i16 x) { return (float)x; }
+__device__ __forceinline__ float as_float(u16 x) { return (float)x; }
+__device__ __forceinline__ float as_float(f16 x) {
 #ifdef __CUDACC__
     float f;
     asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(x.bits));

@@ -9,7 +9,7 @@ struct ForegroundArgs {
 
 // A warp takes a row after the other. Its own bounds go to the device once, at the end.
 template <class T>
-static __device__ __forceinline__ void foreground(const ForegroundArgs &a) {
+__device__ __forceinline__ void foreground(const ForegroundArgs &a) {
     const u32 lane = threadIdx.x % 32, rows = a.dims[0] * a.dims[1];
     const u32 step = gridDim.x * (blockDim.x / 32);
     u32 low[3] = {~0u, ~0u, ~0u}, high[3] = {0, 0, 0};

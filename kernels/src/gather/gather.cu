@@ -24,11 +24,11 @@ struct GatherArgs {
     u32 read_axis, slice_axis;   // which output axes run along source x and source z
 };
 
-static __device__ __forceinline__ float lerp(float low, float high, float w) { return fmaf(w, high - low, low); }
+__device__ __forceinline__ float lerp(float low, float high, float w) { return fmaf(w, high - low, low); }
 
 // One value. `x`, `y`, `z` are the taps along the source's axes.
 template <class In, bool Linear>
-static __device__ __forceinline__ float sample(const In *in, const Tap &x, const Tap &y, const Tap &z, const Rescale *r) {
+__device__ __forceinline__ float sample(const In *in, const Tap &x, const Tap &y, const Tap &z, const Rescale *r) {
     if (!Linear) {
         float v = as_float(in[x.low + y.low + z.low]);
         return r ? fmaf(v, r->low_slope, r->low_intercept) : v;
@@ -49,7 +49,7 @@ static __device__ __forceinline__ float sample(const In *in, const Tap &x, const
 }
 
 template <class In, bool Linear>
-static __device__ __forceinline__ float sample_at(const GatherArgs &a, const Tap &x, const Tap &y, const Tap &z, u32 slice) {
+__device__ __forceinline__ float sample_at(const GatherArgs &a, const Tap &x, const Tap &y, const Tap &z, u32 slice) {
     float v = sample<In, Linear>((const In *)a.input, x, y, z, a.rescale ? a.rescale + slice : nullptr);
     return a.intensity ? apply(*a.intensity, v) : v;
 }
@@ -57,7 +57,7 @@ static __device__ __forceinline__ float sample_at(const GatherArgs &a, const Tap
 // Source x runs along the output's fastest axis: reads and writes are both in order. Four values a thread, a block
 // apart, so that both stay coalesced.
 template <class In, class Out, bool Linear>
-static __device__ __forceinline__ void gather_direct(const GatherArgs &a) {
+__device__ __forceinline__ void gather_direct(const GatherArgs &a) {
     const u32 i0 = a.first[0] + blockIdx.z, i1 = a.first[1] + blockIdx.y;
     const Tap t0 = a.taps[0][i0], t1 = a.taps[1][i1];
     const bool slice_first = a.slice_axis == 0;
@@ -76,7 +76,7 @@ enum { TILE_READ = 32, TILE_WRITE = 64 };
 // Source x runs along another output axis: a tile goes through shared memory. Lanes of a warp follow source x while
 // reading and the output's fastest axis while writing. One column of padding keeps the banks apart.
 template <class In, class Out, bool Linear>
-static __device__ __forceinline__ void gather_tiled(const GatherArgs &a) {
+__device__ __forceinline__ void gather_tiled(const GatherArgs &a) {
     __shared__ float tile[TILE_WRITE][TILE_READ + 1];
     const u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     const u32 read0 = blockIdx.x * TILE_READ, write0 = blockIdx.y * TILE_WRITE;
@@ -129,14 +129,14 @@ struct AffineArgs {
 };
 enum : u32 { NOT_MIRRORED = ~0u };
 
-static __device__ __forceinline__ double target_index(u32 pick, u32 mirror, u32 x, u32 y, u32 z) {
+__device__ __forceinline__ double target_index(u32 pick, u32 mirror, u32 x, u32 y, u32 z) {
     const u32 i = pick == 0 ? x : pick == 1 ? y : z;
     return (double)(mirror == NOT_MIRRORED ? i : mirror - i);
 }
 
 // --fmad=false and this order of operations give the reference's bits, which decide the nearest voxel.
 template <class In, class Out, bool Linear>
-static __device__ __forceinline__ void gather_affine(const AffineArgs &a) {
+__device__ __forceinline__ void gather_affine(const AffineArgs &a) {
     u32 i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= a.dims[2]) return;
     const u32 xi = a.x_fastest ? i : blockIdx.z, zi = a.x_fastest ? blockIdx.z : i;

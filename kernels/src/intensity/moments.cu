@@ -17,13 +17,13 @@ struct MomentsArgs {
 };
 
 template <class T>
-static __device__ __forceinline__ T warp_sum(T v) {
+__device__ __forceinline__ T warp_sum(T v) {
     for (int delta = 16; delta; delta /= 2) v += __shfl_down_sync(~0u, v, delta);
     return v;
 }
 
 // Sums over the block, valid in thread 0.
-static __device__ __forceinline__ Moments block_sum(u64 n, double sum, double squares) {
+__device__ __forceinline__ Moments block_sum(u64 n, double sum, double squares) {
     __shared__ Moments warps[8];
     n = warp_sum(n);
     sum = warp_sum(sum);
@@ -110,7 +110,7 @@ struct ApplyArgs {
 
 // Four values a thread, moved as one.
 template <class Out>
-static __device__ __forceinline__ void intensity_apply(const ApplyArgs &a) {
+__device__ __forceinline__ void intensity_apply(const ApplyArgs &a) {
     const Intensity m = *a.intensity;
     const u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
     if (i < a.count / 4) {

@@ -72,7 +72,7 @@ struct HistogramArgs {
 
 // One histogram a slot in shared memory, added to the device's at the end. 16 bytes a load.
 template <class T>
-static __device__ __forceinline__ void histogram(const HistogramArgs &a) {
+__device__ __forceinline__ void histogram(const HistogramArgs &a) {
     __shared__ u32 bins[RANKS_MAX][BINS];
     enum { PER_LOAD = 16 / sizeof(T) };
     const u32 used = 1u << a.bits;

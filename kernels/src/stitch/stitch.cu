@@ -20,7 +20,7 @@ enum { CHANNELS_AT_ONCE = 4 };
 // One voxel a thread, neighbours along z: loads of a channel's window are in order. Four channels at once keep
 // loads of up to four times eight windows in flight.
 template <class T>
-static __device__ __forceinline__ void stitch(const StitchArgs &a) {
+__device__ __forceinline__ void stitch(const StitchArgs &a) {
     const u32 z = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y, x = blockIdx.z;
     if (z >= a.image[2]) return;
     const u32 cx = a.cover[0][x], cy = a.cover[1][y], cz = a.cover[2][z];

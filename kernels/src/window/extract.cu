@@ -12,7 +12,7 @@ struct ExtractArgs {
 
 // A block a window and x; its threads run over y and z. Both sides are in order along z.
 template <class In, class Out>
-static __device__ __forceinline__ void extract(const ExtractArgs &a) {
+__device__ __forceinline__ void extract(const ExtractArgs &a) {
     const u32 window = blockIdx.z, x = blockIdx.y, plane = a.roi[1] * a.roi[2];
     const int *start = a.starts + 3 * window;
     const int ix = start[0] + (int)x;
