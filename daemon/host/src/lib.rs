@@ -4,8 +4,10 @@
 //! - [`logging`]: the journal under systemd, plain text elsewhere.
 //! - [`notify`]: readiness and watchdog, silent where there is no systemd.
 //! - [`machine`]: the processor's name and the memory.
+//! - [`files`]: how many files and connections may be open.
 //! - [`memory`]: no core dumps of processes that hold keys.
 
+pub mod files;
 mod journal;
 pub mod keys;
 pub mod logging;

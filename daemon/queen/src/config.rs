@@ -110,6 +110,10 @@ pub struct LimitsConfig {
     pub per_address: Rate,
     /// Signed requests and orders from one network address, before their signature is known to be good.
     pub per_address_signed: Rate,
+    /// Connections open at once; one more is closed unanswered. Below what the process may open files.
+    pub connections_max: usize,
+    /// Connections open at once from one network address. Nobody counts behind a proxy.
+    pub connections_per_address_max: usize,
     /// Requests in flight at once; more are answered 503.
     pub in_flight_max: usize,
     /// Event streams open at once.
@@ -131,6 +135,8 @@ impl Default for LimitsConfig {
             per_signer: rate(50.0, 200.0),
             per_address: rate(50.0, 200.0),
             per_address_signed: rate(500.0, 2_000.0),
+            connections_max: 8_192,
+            connections_per_address_max: 1_024,
             in_flight_max: 4_096,
             streams_max: 256,
             blob_bytes_max: 2 << 30,
@@ -310,7 +316,7 @@ pub struct QueenConfig {
     /// Limits.
     #[serde(default)]
     pub limits: LimitsConfig,
-    /// Farthest deadline of an order from now.
+    /// Farthest deadline of an order from now; less where the escrow lets a client's money out sooner.
     #[serde(default = "default_order_life")]
     pub max_order_life: Span,
     /// Lets webhooks go to private addresses and over plain HTTP; for development.
@@ -381,6 +387,11 @@ impl QueenConfig {
         refuse(
             self.max_order_life.0.is_zero() || self.max_order_life.0 > ORDER_LIFE_MAX,
             "max_order_life: must be at most 7days and not 0",
+        );
+        let limits = &self.limits;
+        refuse(
+            limits.connections_max == 0 || limits.connections_per_address_max == 0,
+            "limits.connections_max and limits.connections_per_address_max: must not be 0",
         );
         refuse(
             self.settlement.seal_every.0.is_zero() || self.settlement.poll.0.is_zero(),

@@ -30,6 +30,7 @@ mod auth;
 mod catalogue;
 pub mod clock;
 mod config;
+mod connections;
 mod convert;
 mod extract;
 mod feed;

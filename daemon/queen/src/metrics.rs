@@ -31,6 +31,8 @@ pub struct Metrics {
     pub responses: [Number; 5],
     /// Requests that a limit refused.
     pub limited: Number,
+    /// Connections that were closed because too many were open.
+    pub connections_refused: Number,
     /// Signatures that did not count.
     pub signatures_refused: Number,
     /// Orders accepted.
@@ -116,6 +118,11 @@ impl Metrics {
                 "limited_total",
                 "Requests that a limit refused.",
                 &self.limited,
+            ),
+            (
+                "connections_refused_total",
+                "Connections closed because too many were open.",
+                &self.connections_refused,
             ),
             (
                 "signatures_refused_total",

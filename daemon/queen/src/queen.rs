@@ -27,6 +27,7 @@ use crate::api::PageCache;
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::clock::Clock;
 use crate::config::{ChainConfig, ConfigError, QueenConfig};
+use crate::connections::Limited;
 use crate::feed::Feed;
 use crate::limits::{Buckets, HANDSHAKE_TIME_MAX, PIECES_MAX};
 use crate::metrics::Metrics;
@@ -341,6 +342,7 @@ fn private_dir(path: &Path) -> Result<(), StartError> {
 
 async fn listen(app: App, listener: TcpListener, tls: Option<Tls>, handle: Handle<SocketAddr>) {
     let head_time = app.config.limits.head_time.0;
+    let limited = Limited::new(app.clone());
     let service = api::router(app).into_make_service_with_connect_info::<SocketAddr>();
     let server = match axum_server::from_tcp(listener) {
         Ok(server) => server,
@@ -362,10 +364,11 @@ async fn listen(app: App, listener: TcpListener, tls: Option<Tls>, handle: Handl
         .timer(TokioTimer::new())
         .keep_alive_interval(head_time);
     let served = match tls {
-        None => server.serve(service).await,
+        None => server.acceptor(limited).serve(service).await,
         Some(tls) => {
-            let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls.config));
-            let acceptor = acceptor.handshake_timeout(HANDSHAKE_TIME_MAX);
+            let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls.config))
+                .handshake_timeout(HANDSHAKE_TIME_MAX)
+                .acceptor(limited);
             server.map(|_| acceptor).serve(service).await
         }
     };

@@ -22,6 +22,9 @@ pub struct SettlementStatus {
     pub chain_trouble: Option<String>,
     /// Highest block that the ledger mirrors.
     pub head_block: u64,
+    /// Seconds for which an order may be open so that its client cannot take the money out before it is charged:
+    /// the escrow's exit delay less the life of a seal. `None` until the escrow was asked.
+    pub order_life: Option<u64>,
     /// Why this ledger must not go on, when the chain knows an epoch that it does not.
     pub old_copy: Option<String>,
     /// What makes the queen doubt her own clock.
@@ -69,6 +72,11 @@ impl SettlementLink {
     /// How settlement stands.
     pub fn status(&self) -> SettlementStatus {
         self.status.borrow().clone()
+    }
+
+    /// See [`SettlementStatus::order_life`].
+    pub fn order_life(&self) -> Option<u64> {
+        self.status.borrow().order_life
     }
 
     /// Refuses while the ledger is an older copy than the chain: what it takes for open may be done and paid.

@@ -91,6 +91,14 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// Seconds for which an order may be open, as far as the escrow's terms allow what is configured.
+    pub fn order_life(&self) -> u64 {
+        let configured = self.config.max_order_life.as_seconds_down();
+        self.settlement
+            .order_life()
+            .map_or(configured, |safe| safe.min(configured))
+    }
+
     /// Takes a token of the signer's bucket.
     pub fn limit_signer(&self, signer: Address) -> Answer<()> {
         self.signers.take(signer, Instant::now()).map_err(|wait| {

@@ -152,6 +152,8 @@ pub struct Stats {
     pub open_epoch_revenue: MicroUsdc,
     /// Entries its vectors would have now (clients + payees), against the contract's limit.
     pub open_epoch_entries: u64,
+    /// When the first withdrawal of a client with charges in it matures, Unix seconds.
+    pub open_epoch_leaving_at: Option<u64>,
     /// Clients with an account.
     pub clients: u64,
     /// Workers by state.

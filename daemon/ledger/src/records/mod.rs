@@ -101,6 +101,8 @@ words! {
         Demand = "demand",
         /// The contract's limit of entries was near.
         EntryLimit = "entry_limit",
+        /// A client with charges in it is about to take its money out.
+        Leaving = "leaving",
     }
 }
 

@@ -44,6 +44,14 @@ pub(crate) fn get(conn: &Connection) -> Result<Stats, LedgerError> {
         |c| c.get::<u64>(),
     )?
     .unwrap_or(0);
+    let leaving_at = one(
+        conn,
+        "SELECT MIN(c.matures_at) FROM client_epochs ce JOIN clients c ON c.account = ce.client
+        WHERE ce.epoch = ?1 AND ce.fees > 0 AND c.withdrawing > 0",
+        [open],
+        |c| c.get::<Option<u64>>(),
+    )?
+    .flatten();
     Ok(Stats {
         jobs,
         open_epoch: open,
@@ -53,6 +61,7 @@ pub(crate) fn get(conn: &Connection) -> Result<Stats, LedgerError> {
         } else {
             clients_charged + payees + FEE_PAYEES
         },
+        open_epoch_leaving_at: leaving_at,
         clients: count("SELECT COUNT(*) FROM clients")?,
         workers: list(
             conn,

@@ -36,7 +36,7 @@ pub async fn info(State(app): State<App>) -> Answer<Json<Info>> {
         queen: app.key.address(),
         open_epoch: EpochId(stats.open_epoch),
         rates: config.fees.rates,
-        max_order_life_seconds: config.max_order_life.as_seconds_down(),
+        max_order_life_seconds: app.order_life(),
         max_input_bytes: config.limits.blob_bytes_max,
         result_days: config.retention.result_days,
         now: app.clock.seconds(),

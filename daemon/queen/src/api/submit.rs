@@ -160,7 +160,7 @@ fn check_order<'a>(app: &'a AppState, request: &SubmitJob, now: u64) -> Answer<&
             format!("the order's deadline {deadline} is not after the queen's clock, {now}");
         return Err(Refused::invalid("deadline-past", "order.deadline", detail));
     }
-    let life = app.config.max_order_life.as_seconds_down();
+    let life = app.order_life();
     if deadline - now > life {
         let detail = format!(
             "the order's deadline {deadline} is more than {life} s after the queen's clock, {now}"

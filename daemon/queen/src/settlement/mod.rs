@@ -47,7 +47,7 @@ use notes::{Note, Notes};
 pub(crate) const RESTORED: &str = "the ledger was restored from a copy and was not compared with the chain \
     yet: until then no order is taken, no job is given out and nothing is sealed";
 /// Between two looks at the open epoch's size.
-const SIZE_CHECK: Duration = Duration::from_secs(15);
+const EARLY_CHECK: Duration = Duration::from_secs(15);
 
 /// The keys that settlement needs. They are different keys, and none of them is the guardian's.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ pub struct Settlement {
     heads: Option<Heads>,
     notes: Notes,
     demanded: bool,
-    size_checked: Option<Duration>,
+    looked_at: Option<Duration>,
     clock: Clock,
     /// Who asked for a seal and waits for the answer of the next round.
     waiting: Vec<SealRequest>,
@@ -114,7 +114,7 @@ impl Settlement {
             heads: None,
             notes: Notes::default(),
             demanded: false,
-            size_checked: None,
+            looked_at: None,
             clock: Clock::system(),
             waiting: Vec::new(),
         }
@@ -206,7 +206,8 @@ impl Settlement {
             Ok(cursor) => cursor.head.map_or(0, |block| block.number),
             Err(_) => 0,
         };
-        self.notes.publish(port, trouble, head_block);
+        self.notes
+            .publish(port, trouble, head_block, self.terms.as_ref());
     }
 
     /// One look at everything, and the next step of each thing that can go on.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use swarm_chain::Terms;
+
 use crate::seam::{SettlementPort, SettlementStatus};
 
 /// A matter that a note is about. A new note on it replaces the old one.
@@ -60,10 +62,17 @@ impl Notes {
         }
     }
 
-    pub fn publish(&self, port: &SettlementPort, chain_trouble: Option<String>, head_block: u64) {
+    pub fn publish(
+        &self,
+        port: &SettlementPort,
+        chain_trouble: Option<String>,
+        head_block: u64,
+        terms: Option<&Terms>,
+    ) {
         let status = SettlementStatus {
             chain_trouble,
             head_block,
+            order_life: terms.map(|terms| terms.exit_delay.saturating_sub(terms.max_seal_age)),
             old_copy: self.notes.get(&Note::OldCopy).cloned(),
             clock: self.notes.get(&Note::Clock).cloned(),
             notes: self.notes.values().cloned().collect(),

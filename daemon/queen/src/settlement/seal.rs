@@ -1,4 +1,5 @@
-//! Seals epochs: on the schedule, on demand, and early when one nears the contract's limit of entries.
+//! Seals epochs: on the schedule, on demand, and early when one nears the contract's limit of entries or when a
+//! client of it is about to take its money out.
 //!
 //! An epoch that is being sealed goes through the same steps from the start after every interruption:
 //! compare mirror and chain, leave out what cannot be collected, build the bundle, sign, publish the
@@ -16,13 +17,15 @@ use swarm_types::escrow::BlockRef;
 use swarm_types::{EpochId, JobId};
 
 use super::notes::Note;
-use super::{Published, SIZE_CHECK, Settlement, SettlementError, bundle_dir, collect};
+use super::{EARLY_CHECK, Published, Settlement, SettlementError, bundle_dir, collect};
 
 /// Epochs looked at: the open one, the one in flight, and what is done.
 const RECENT_EPOCHS: u32 = 4;
 /// An epoch closes when it comes this near to the contract's limit of entries, so that what completes
 /// until it is closed still fits.
 const ENTRIES_SPARE: u64 = 32;
+/// How long before the last moment an epoch closes early for a client that leaves: for an outage of node or queen.
+const LEAVING_LEAD: u64 = 3_600;
 /// Jobs that one command leaves out or moves: others' commands pass in between.
 const JOBS_AT_ONCE: usize = 500;
 
@@ -66,8 +69,8 @@ impl Settlement {
             SealTrigger::Demand
         } else if self.config.is_due(self.opened_at(open, now).await?, now) {
             SealTrigger::Schedule
-        } else if self.is_nearly_full(terms).await? {
-            SealTrigger::EntryLimit
+        } else if let Some(trigger) = self.early(terms, now).await? {
+            trigger
         } else {
             return Ok(None);
         };
@@ -97,14 +100,29 @@ impl Settlement {
         Ok(first.first().map_or(now, |event| event.time))
     }
 
-    async fn is_nearly_full(&mut self, terms: &Terms) -> Result<bool, SettlementError> {
-        let now = self.clock.running();
-        if self.size_checked.is_some_and(|at| now < at + SIZE_CHECK) {
-            return Ok(false);
+    /// Why the open epoch should close before its time, if it should.
+    async fn early(
+        &mut self,
+        terms: &Terms,
+        now: u64,
+    ) -> Result<Option<SealTrigger>, SettlementError> {
+        let running = self.clock.running();
+        if self.looked_at.is_some_and(|at| running < at + EARLY_CHECK) {
+            return Ok(None);
         }
-        self.size_checked = Some(now);
-        let entries = self.ledger.stats().await?.open_epoch_entries;
-        Ok(entries + ENTRIES_SPARE >= terms.max_entries)
+        self.looked_at = Some(running);
+        let stats = self.ledger.stats().await?;
+        if stats.open_epoch_entries + ENTRIES_SPARE >= terms.max_entries {
+            return Ok(Some(SealTrigger::EntryLimit));
+        }
+        let leaves = stats.open_epoch_leaving_at.is_some_and(|matures| {
+            // A seal counts only money that stays as long as it is taken; before it can be signed, the window of the
+            // epoch before may have to close.
+            let last = matures.saturating_sub(terms.max_seal_age);
+            let first = last.saturating_sub(terms.window + LEAVING_LEAD);
+            (first..last).contains(&now)
+        });
+        Ok(leaves.then_some(SealTrigger::Leaving))
     }
 
     /// Every step from fixed contents to a recorded seal.

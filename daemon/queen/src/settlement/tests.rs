@@ -44,13 +44,17 @@ fn params() -> Params {
 
 impl Rack {
     async fn start() -> Self {
-        let dev = DevChain::start(&NodeConfig::default(), params()).await;
+        Self::on(params()).await
+    }
+
+    async fn on(params: Params) -> Self {
+        let dev = DevChain::start(&NodeConfig::default(), params.clone()).await;
         let dev = dev.expect("a development chain");
         let dir = tempfile::tempdir().expect("a directory");
         let config = LedgerConfig {
             chain_id: 84_532,
             escrow: dev.escrow,
-            default_cap: params().default_cap,
+            default_cap: params.default_cap,
         };
         Self {
             chain: dev.chain().expect("a URL"),
@@ -389,6 +393,33 @@ async fn money_that_leaves_is_not_charged_and_the_job_is_left_out() {
     assert!(job(kept).await.uncollectable.is_none());
     assert!(job(dropped).await.uncollectable.is_some());
     assert!(settlement.notes.get(Note::Uncollectable).is_some());
+    rack.assert_sound().await;
+}
+
+#[tokio::test]
+async fn an_epoch_closes_early_for_a_client_that_leaves() {
+    let lead = params().window + 3_600;
+    let mut params = params();
+    params.exit_delay = params.max_seal_age + lead + 600;
+    params.role_delay = params.exit_delay + 600;
+    params.settlement_timeout = params.role_delay + 600;
+    let rack = Rack::on(params).await;
+    let mut settlement = rack.settlement(Some(GAS));
+    rack.deposit(MicroUsdc(250_000)).await;
+    round(&mut settlement).await;
+    rack.job(1).await;
+    rack.send(CLIENT, &rack.chain.request_withdrawal(MicroUsdc(250_000)))
+        .await;
+    // The seal's whole life must be over before the request matures; the epoch closes `lead` before the last moment.
+    rack.dev.advance(600 - 60).await.expect("time");
+    round(&mut rack.settlement(Some(GAS))).await;
+    assert_eq!(rack.epoch(1).await.state, EpochState::Open);
+    rack.dev.advance(120).await.expect("time");
+    round(&mut rack.settlement(Some(GAS))).await;
+    until_included(&rack, &mut settlement, 1).await;
+    let epoch = rack.epoch(1).await;
+    assert_eq!(epoch.trigger, Some(SealTrigger::Leaving));
+    assert_eq!((epoch.jobs, epoch.revenue), (1, FEE));
     rack.assert_sound().await;
 }
 

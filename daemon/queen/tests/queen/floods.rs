@@ -113,6 +113,92 @@ async fn a_body_of_ten_gigabytes_is_refused_unread() {
     rig.handle.shutdown().await;
 }
 
+/// Whether the queen has closed the connection: it gives its end at once and no answer.
+async fn is_closed(stream: &mut tokio::net::TcpStream) -> bool {
+    let mut byte = [0];
+    let read = tokio::time::timeout(PATIENCE, stream.read(&mut byte)).await;
+    matches!(read, Ok(Ok(0) | Err(_)))
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_closed_and_a_place_is_given_back() {
+    for (all, own) in [(3, 8), (8, 3)] {
+        let rig = Rig::with(|config| {
+            config.limits.connections_max = all;
+            config.limits.connections_per_address_max = own;
+        })
+        .await;
+        let ask = b"GET /health HTTP/1.1\r\nhost: queen\r\n\r\n";
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let mut stream = wire::connect(&rig).await;
+            // The answer says that the connection was accepted; it stays open after it.
+            stream.write_all(ask).await.expect("taken");
+            let mut first = [0; 12];
+            stream.read_exact(&mut first).await.expect("an answer");
+            assert_eq!(&first, b"HTTP/1.1 200");
+            held.push(stream);
+        }
+        let mut fourth = wire::connect(&rig).await;
+        assert!(is_closed(&mut fourth).await);
+        held.pop();
+        // The place is free once the queen has seen the end.
+        let freed = async {
+            while wire::ask(&rig, "GET /health", &[], b"").await.status != 200 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, freed)
+            .await
+            .expect("a place");
+        let metrics = wire::ask(&rig, "GET /metrics", &[], b"").await;
+        let counted = metrics
+            .body
+            .lines()
+            .find_map(|line| line.strip_prefix("swarm_connections_refused_total "))
+            .expect("a counter");
+        assert_ne!(counted, "0");
+        drop(held);
+        rig.handle.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn more_requests_than_may_be_in_flight_are_told_to_come_back() {
+    let rig = Rig::with(|config| config.limits.in_flight_max = 2).await;
+    let before = rig.standing().await;
+    // Two submissions whose bodies do not end.
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = wire::connect(&rig).await;
+        let head = b"POST /api/v1/jobs HTTP/1.1\r\nhost: queen\r\ncontent-length: 1000\r\n\r\n{";
+        stream.write_all(head).await.expect("taken");
+        held.push(stream);
+    }
+    let busy = async {
+        loop {
+            let answer = wire::ask(&rig, "GET /api/v1/info", &[], b"").await;
+            if answer.status != 200 {
+                return answer;
+            }
+        }
+    };
+    let answer = tokio::time::timeout(PATIENCE, busy).await.expect("busy");
+    assert_eq!(answer.problem(), (503, "busy".into(), String::new()));
+    assert!(answer.head.contains("\r\nretry-after: "), "{}", answer.head);
+    drop(held);
+    let served = async {
+        while wire::ask(&rig, "GET /api/v1/info", &[], b"").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, served)
+        .await
+        .expect("served again");
+    assert_eq!(rig.standing().await, before);
+    rig.handle.shutdown().await;
+}
+
 #[tokio::test]
 async fn whoever_dawdles_is_cut_off_and_nobody_else_waits() {
     let rig = Rig::with(|config| {
