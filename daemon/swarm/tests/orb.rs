@@ -12,9 +12,10 @@ use common::{Run, swarm};
 use rig::*;
 use serde_json::{Value, json};
 use swarm_chain::Chain;
-use swarm_chain::devchain::{DevChain, dev_wallet};
+use swarm_chain::devchain::{DevChain, DevNames, Node, NodeConfig, dev_wallet};
+use swarm_chain::ens::Name;
 use swarm_types::orb::{Index, account_file_name};
-use swarm_types::{B256, EpochId, MicroUsdc};
+use swarm_types::{Address, B256, EpochId, MicroUsdc};
 
 /// Settles an epoch with `count` jobs, and publishes its bundle in `dir`.
 async fn settle(chain: &Chain, dir: &Path, epoch: u64, previous: B256, count: u64) -> B256 {
@@ -216,4 +217,51 @@ async fn a_site_is_exported_without_any_queen_and_says_what_is_missing() {
         "javascript:1",
     ]);
     assert_eq!(bad.status, 2, "{}", bad.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exported_site_tells_the_names_of_the_registry_that_it_is_given() {
+    let (dev, chain) = start().await;
+    let folder = tempfile::tempdir().expect("a directory");
+    let stage = Stage { dev, folder };
+    let audit = stage.folder.path().join("audit");
+    deposit(&stage.dev, &chain, MicroUsdc(5_000_000)).await;
+    settle(&chain, &audit, 1, B256::ZERO, 1).await;
+    // The registry is on a chain of its own.
+    let node = Node::start(&NodeConfig::default()).await.expect("anvil");
+    let names = DevNames::install(&node).await.expect("installed");
+    let clinic: Name = "clinic.hive.eth".parse().expect("a name");
+    names.point(&clinic, account(CLIENT)).await.expect("points");
+    let claim = names.claim(account(CLIENT), clinic.as_str()).await;
+    claim.expect("claims");
+
+    let (site, bundles) = (stage.path("site"), stage.path("audit"));
+    let registry = names.registry.to_string();
+    let url = node.url().to_owned();
+    let export = |registry: &str, more: &[&str]| {
+        let mut all = vec!["orb", "export", &site, "--bundles", &bundles];
+        all.extend(["--ens-registry", registry]);
+        all.extend(more);
+        stage.run(&all)
+    };
+    // Nobody's contract is no registry, and nothing is written.
+    let wrong = export(
+        &Address::repeat_byte(0xe5).to_string(),
+        &["--ens-rpc", &url],
+    );
+    assert_eq!(wrong.status, 2, "{}", wrong.err);
+    assert!(wrong.err.contains("--ens-registry"), "{}", wrong.err);
+    assert!(!Path::new(&site).exists());
+
+    let made = export(&registry, &["--ens-rpc", &url]);
+    assert_eq!(made.status, 0, "{}", made.err);
+    let text = std::fs::read(Path::new(&site).join("index.json")).expect("an index");
+    let index: Index = serde_json::from_slice(&text).expect("an index");
+    let known = index
+        .site
+        .ens
+        .expect("the pages' search knows the registry");
+    assert_eq!(known.registry, names.registry);
+    assert_eq!(index.names[&account(CLIENT)].name, clinic.as_str());
+    assert_eq!(index.names.len(), 1);
 }
