@@ -61,6 +61,16 @@ test("a bee and an account open by their addresses, and axe finds nothing", asyn
     await expect(page.locator("main")).toContainText("Statement");
 });
 
+test("the key / leads to the search, and is a letter in it", async ({ page, rack }) => {
+    await open(page, rack.queen, "#/epochs");
+    const search = page.getByRole("search").getByRole("searchbox");
+    await page.keyboard.press("/");
+    await expect(search).toBeFocused();
+    await expect(search).toHaveValue("");
+    await page.keyboard.type("a/b");
+    await expect(search).toHaveValue("a/b");
+});
+
 test("on a phone nothing is wider than the screen, and axe finds nothing", async ({ page, rack }) => {
     await page.setViewportSize({ width: 360, height: 740 });
     for (const { route } of PLACES.slice(0, 12)) {
