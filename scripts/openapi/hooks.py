@@ -57,7 +57,9 @@ def who(path, number):
     """Mostly who should ask for this; sometimes another."""
     if number % 8 == 0:
         return roles[number // 8 % 3]
-    if any(end in path for end in OPERATORS):
+    if path.endswith("/package"):
+        return bee
+    if path.startswith("/api/v1/models") or any(end in path for end in OPERATORS):
         return operator
     return bee if any(part in path for part in WORKERS) else client
 
@@ -88,6 +90,7 @@ def there():
         "file": ["SUMMARY.json", "SIGNATURE.txt", "agents.json", "jobs/00000.json", "jobs/00001.json"],
         "size": str(len(content)),
         "model": call("GET", "/api/v1/models")[0],
+        "digest": [call("GET", "/api/v1/models")[0]["digest"]],
         "info": call("GET", "/api/v1/info"),
         "recipient": call("GET", "/api/v1/recipients?model=" + call("GET", "/api/v1/models")[0]["digest"])[0]["recipient"],
     }
@@ -139,7 +142,7 @@ def before_load_schema(context, raw_schema):
 
 def path_of(path, parameters):
     """Half of the paths lead somewhere."""
-    kinds = {"id": next((kind for kind in ("job", "epoch", "client") if f"/{kind}s/" in path), None)}
+    kinds = {"model": "digest", "id": next((kind for kind in ("job", "epoch", "client") if f"/{kind}s/" in path), None)}
     for name, value in parameters.items():
         kind, number = kinds.get(name, name), chance(path, name, value)
         if kind in known and number % 2:
@@ -149,7 +152,7 @@ def path_of(path, parameters):
 def body_of(path, body):
     """Most orders are sound; long-polls are short; half of the quotes are for what there is."""
     number = chance(path, json.dumps(body, sort_keys=True, default=repr))
-    if path == "/api/v1/jobs" and number % 4:
+    if path in ("/api/v1/jobs", "/api/v1/inference/{model}") and number % 4:
         sound = order(number)
         # One part of it stays as it was generated, in a third of the cases.
         if number % 4 == 1 and (kept := sorted(set(sound) & set(body))):
@@ -172,6 +175,8 @@ def before_call(context, case, kwargs):
         path_of(path, case.path_parameters)
     if isinstance(case.body, dict) and sound(ParameterLocation.BODY):
         case.body = body_of(path, case.body)
+    if path == "/api/v1/inference/{model}" and sound(ParameterLocation.QUERY):
+        case.query = {"wait": f"{WAIT}s"}
     if case.query and path == "/api/v1/recipients" and sound(ParameterLocation.QUERY) and chance(case.query) % 2:
         case.query["model"] = known["model"]["digest"]
 
@@ -196,6 +201,8 @@ class Signing(requests.auth.AuthBase):
         body = body.encode() if isinstance(body, str) else body
         number = chance(request.method, path, body)
         if number % UNTOUCHED:
+            if "swarm-content-sha256" in request.headers:
+                request.headers["swarm-content-sha256"] = hashlib.sha256(body).hexdigest()
             request.headers.update(who(parts.path, number // UNTOUCHED).headers(request.method, path, body))
         return request
 

@@ -1,6 +1,6 @@
 //! A bee and what its tasks share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use alloy::signers::SignerSync;
@@ -11,13 +11,15 @@ use swarm_store::age::Identity;
 use swarm_types::api::{Approval, Device, RegisterWorker, Registered, recipient_message};
 use swarm_types::eip712::Domain;
 use swarm_types::signature::eip191_message;
-use swarm_types::{Address, Signature65};
+use swarm_types::{Address, B256, Signature65};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cache::Cache;
 use crate::health::Health;
 use crate::models::{self, Models, Runner};
+use crate::sync::Fault;
 use crate::{BeeConfig, BeeError, device};
 
 /// A bee, ready to serve.
@@ -33,6 +35,10 @@ pub(crate) struct Inner {
     pub identity: Identity,
     pub device: Device,
     pub models: Arc<Models>,
+    /// Packages that were pulled; `None` when the bee pulls none.
+    pub cache: Option<Cache>,
+    /// Active models that this bee cannot serve, and why.
+    pub faults: Mutex<BTreeMap<B256, Fault>>,
     pub health: Health,
     /// One permit a computation.
     pub compute: Arc<Semaphore>,
@@ -78,8 +84,8 @@ impl Bee {
     /// Loads keys and models. The models are proven on their golden cases, which takes a moment.
     pub fn load(config: BeeConfig) -> Result<Self, BeeError> {
         refuse_problems(&config)?;
-        let runners = models::load(&config)?;
-        Self::with_runners(config, runners)
+        let (models, cache) = models::load(&config)?;
+        Self::with_models(config, models, cache)
     }
 
     /// A bee with runners of the caller's: as many of each model as `concurrency` says. Loads the keys.
@@ -88,6 +94,15 @@ impl Bee {
         runners: Vec<Box<dyn Runner>>,
     ) -> Result<Self, BeeError> {
         refuse_problems(&config)?;
+        let models = Models::of(runners, config.warm_models_max);
+        Self::with_models(config, models, None)
+    }
+
+    fn with_models(
+        config: BeeConfig,
+        models: Models,
+        cache: Option<Cache>,
+    ) -> Result<Self, BeeError> {
         let signer = config.key.load().map_err(BeeError::Key)?;
         let identity = config.identity.load().map_err(BeeError::Key)?;
         let identity: Identity = identity.parse().map_err(BeeError::Identity)?;
@@ -99,7 +114,9 @@ impl Bee {
             signer,
             identity,
             device: device::cpu(config.memory_mib),
-            models: Arc::new(Models::new(runners)),
+            models: Arc::new(models),
+            cache,
+            faults: Mutex::default(),
             health: Health::new(),
             compute: Arc::new(Semaphore::new(config.concurrency as usize)),
             places: Arc::new(Semaphore::new(config.places() as usize)),
@@ -175,8 +192,8 @@ impl Inner {
             recipient,
             recipient_signature: Signature65::from(signature),
             device: self.device.clone(),
-            models: self.models.digests().to_vec(),
-            engines: self.models.engines().to_vec(),
+            models: self.models.digests(),
+            engines: self.models.engines(),
             concurrency: self.config.places(),
             version: env!("CARGO_PKG_VERSION").into(),
             join_code: self.config.join_code.clone(),

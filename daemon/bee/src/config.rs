@@ -37,8 +37,21 @@ pub struct BeeConfig {
     pub key: KeySource,
     /// The age identity to which inputs are encrypted.
     pub identity: SecretSource,
-    /// Directory of model packages, one directory each.
+    /// Directory of model packages, one directory each. With a `model_cache` it may be empty or not there.
     pub models: PathBuf,
+    /// Directory of the packages that the bee pulls from its queen; without it the bee pulls none.
+    #[serde(default)]
+    pub model_cache: Option<PathBuf>,
+    /// Bytes that pulled packages may have on disk together. When there is no room, those go that the queen has not active,
+    /// the least recently used first.
+    #[serde(default = "model_cache_bytes_max")]
+    pub model_cache_bytes_max: u64,
+    /// How often the bee asks the queen which models there are.
+    #[serde(default = "model_poll", with = "duration")]
+    pub model_poll: Duration,
+    /// Models that are kept in memory; of more, the least recently used are loaded again when a job needs them.
+    #[serde(default = "warm_models_max")]
+    pub warm_models_max: usize,
     /// ONNX Runtime's library; where `scripts/setup` puts it unless named.
     #[serde(default)]
     pub onnxruntime: Option<PathBuf>,
@@ -76,6 +89,18 @@ pub struct BeeConfig {
 
 fn one() -> u32 {
     1
+}
+
+fn model_cache_bytes_max() -> u64 {
+    16 << 30
+}
+
+fn model_poll() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn warm_models_max() -> usize {
+    8
 }
 
 fn input_bytes_max() -> u64 {
@@ -137,6 +162,18 @@ impl BeeConfig {
         require(
             self.drain_deadline <= DRAIN_MAX,
             "drain_deadline: must be at most 1h".into(),
+        );
+        require(
+            self.model_cache_bytes_max > 0,
+            "model_cache_bytes_max: must be above 0".into(),
+        );
+        require(
+            self.model_poll >= Duration::from_millis(100),
+            "model_poll: must be at least 100ms".into(),
+        );
+        require(
+            self.warm_models_max > 0,
+            "warm_models_max: must be above 0".into(),
         );
         if let Err(error) = self.tls() {
             found.push(format!("queen_fingerprint: {error}"));

@@ -41,6 +41,17 @@ pub enum BeeError {
         /// The limit.
         max: usize,
     },
+    /// The cache cannot be used.
+    #[error("the model cache {path} cannot be used")]
+    Cache {
+        /// The directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The engine does not start.
+    #[error("the engine does not start")]
+    Engine(#[source] swarm_inference::engine::EngineError),
     /// A package is refused.
     #[error("the model package {path} is refused")]
     Package {

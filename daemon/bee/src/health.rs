@@ -105,7 +105,12 @@ impl Inner {
 
     /// Runs every model's tiny inference once.
     pub(crate) async fn self_test(&self) {
-        for model in self.models.digests().to_vec() {
+        let warm = self.models.warm();
+        if warm.is_empty() {
+            self.health.failed("no model is loaded".into());
+            return;
+        }
+        for model in warm {
             let permit = self
                 .compute
                 .clone()
@@ -117,7 +122,10 @@ impl Inner {
             let fault = match work::on_thread("self-test", permit, test).await {
                 Some(Ran::Done(Ok(()))) => None,
                 Some(Ran::Done(Err(error))) => Some(work::explain(&error)),
-                Some(Ran::Crashed | Ran::NoModel) | None => Some("the self-test crashed".into()),
+                Some(Ran::Crashed) | None => Some("the self-test crashed".into()),
+                Some(Ran::Failed(why)) => Some(why),
+                // Dropped meanwhile.
+                Some(Ran::NoModel) => None,
             };
             if let Some(why) = fault {
                 tracing::error!(%model, why, "the self-test failed");

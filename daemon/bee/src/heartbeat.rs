@@ -48,7 +48,8 @@ impl Inner {
             not_ready_reason: reason,
             draining: asked_to || self.drain.is_cancelled(),
             leases: self.tokens(),
-            warm_models: self.models.digests().to_vec(),
+            warm_models: self.models.warm(),
+            model_faults: self.model_faults(),
             // Nothing measures the processor's share of this process; unknown is not zero.
             utilisation_percent: None,
             memory_used_mib: machine::memory_of_process_mib(),
@@ -94,7 +95,7 @@ impl Inner {
     }
 
     /// A queen that was restored from a backup may not know this bee. True when she does now.
-    async fn register_again(self: &Arc<Self>) -> bool {
+    pub(crate) async fn register_again(self: &Arc<Self>) -> bool {
         let registration = match self.registration() {
             Ok(registration) => registration,
             Err(error) => {

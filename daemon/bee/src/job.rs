@@ -106,6 +106,10 @@ impl Inner {
         let report = progress::report(self.queen.clone(), lease.job_id, token, seen, interval);
         let _report = AbortOnDropHandle::new(tokio::spawn(report));
 
+        let model = &lease.order.order.model;
+        if let Some(cache) = self.cache.as_ref().filter(|cache| cache.has(model)) {
+            cache.touch(model);
+        }
         swarm_faults::point("bee.lease.taken");
         let ciphertext = self.fetch(lease, &steps).await?;
         swarm_faults::point("bee.input.fetched");
@@ -122,7 +126,7 @@ impl Inner {
 
     /// What can be refused before anything is fetched.
     fn check(&self, lease: &Lease) -> Result<Recipient, Failure> {
-        if !self.models.digests().contains(&lease.order.order.model) {
+        if self.models.takes(&lease.order.order.model).is_none() {
             return Err(Failure::passing("this bee does not have the model"));
         }
         let max = self.config.input_bytes_max;

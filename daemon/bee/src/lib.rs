@@ -7,6 +7,8 @@
 //!   whether the operator approves and wants it to drain. Ends after everything else.
 //! - **self-test** (`health`): a tiny inference whenever the engine has not run for a while. Without one in ten
 //!   minutes the bee is not ready.
+//! - **models** (`sync`): with a `model_cache`, every 30 s: pulls the packages that the queen has active, checks their digests,
+//!   loads them (the golden cases run) and drops what she deleted. Then the bee registers again with what it serves.
 //! - **lease loop** (`run`): long-polls whenever a place is free. Ends with the drain.
 //! - **one task a job** (`job`): fetch, compute, upload, complete. As many as there are places, so that the next input
 //!   comes and the last result goes while the engine computes. Ends with the job, its lease, or the drain's deadline.
@@ -17,6 +19,7 @@
 //! the scan: files are numbered before anything that could put their names into a message sees them.
 
 mod bee;
+mod cache;
 mod config;
 mod device;
 mod error;
@@ -26,10 +29,11 @@ mod job;
 mod models;
 mod progress;
 mod run;
+mod sync;
 mod work;
 
 pub use bee::Bee;
 pub use config::BeeConfig;
 pub use error::BeeError;
-pub use models::Runner;
+pub use models::{Input, Runner};
 pub use work::Failure;

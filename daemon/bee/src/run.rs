@@ -57,13 +57,14 @@ impl Bee {
         let watched = inner.clone();
         let health_end = end.clone();
         let health = tokio::spawn(async move { watched.watch_health(health_end).await });
+        let models = tokio::spawn(inner.clone().sync_until(end.clone()));
         inner.lease_until(&shutdown).await;
 
         notify::stopping();
         inner.finish().await;
         end.cancel();
-        let (heartbeat, health) = tokio::join!(heartbeat, health);
-        for ended in [heartbeat, health] {
+        let (heartbeat, health, models) = tokio::join!(heartbeat, health, models);
+        for ended in [heartbeat, health, models] {
             if let Err(error) = ended {
                 tracing::error!(%error, "a task of the bee ended badly");
             }

@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use swarm_imaging::{LoadOptions, Volume};
+use swarm_imaging::LoadOptions;
 use swarm_inference::PipelineError;
 use swarm_inference::pipeline::Progress;
+use swarm_package::{Kind, npy};
 use swarm_store::age::{self, AgeError, Identity, Recipient};
 use swarm_store::archive::{self, ArchiveLimits, Files};
 use swarm_types::api::Lease;
@@ -14,7 +15,7 @@ use swarm_types::{B256, digest};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use zeroize::Zeroizing;
 
-use crate::models::{Models, Ran};
+use crate::models::{Input, Models, Ran};
 
 /// Longest reason in bytes that the queen is told; she takes 512.
 const REASON_BYTES_MAX: usize = 500;
@@ -73,15 +74,20 @@ pub(crate) fn compute(
     crashed: &mut bool,
 ) -> Result<Done, Failure> {
     let (started_at, started) = (unix_seconds(), Instant::now());
-    let volume = open(&ciphertext, identity, lease)?;
+    let no_model = || Failure::passing("this bee does not have the model");
+    let kind = models
+        .takes(&lease.order.order.model)
+        .ok_or_else(no_model)?;
+    let input = open(&ciphertext, identity, lease, kind)?;
     drop(ciphertext);
     let ran = models.with(&lease.order.order.model, |runner| {
-        (runner.engine(), runner.run(&volume, progress))
+        (runner.engine(), runner.run(&input, progress))
     });
-    drop(volume);
+    drop(input);
     let (engine, results) = match ran {
         Ran::Done(done) => done,
-        Ran::NoModel => return Err(Failure::passing("this bee does not have the model")),
+        Ran::NoModel => return Err(no_model()),
+        Ran::Failed(why) => return Err(Failure::passing(why)),
         Ran::Crashed => {
             *crashed = true;
             return Err(Failure::passing("the engine crashed"));
@@ -100,8 +106,13 @@ pub(crate) fn compute(
     })
 }
 
-/// The scan in `ciphertext`, if it is the one that the order names and says nothing of its patient.
-fn open(ciphertext: &[u8], identity: &Identity, lease: &Lease) -> Result<Volume, Failure> {
+/// The scan or array in `ciphertext`, if it is the one that the order names; a scan must say nothing of its patient.
+fn open(
+    ciphertext: &[u8],
+    identity: &Identity,
+    lease: &Lease,
+    kind: Kind,
+) -> Result<Input, Failure> {
     let tar =
         age::decrypt(ciphertext, identity, ciphertext.len() as u64).map_err(
             |error| match error {
@@ -123,12 +134,22 @@ fn open(ciphertext: &[u8], identity: &Identity, lease: &Lease) -> Result<Volume,
             "the input is not the one that the order names",
         ));
     }
+    if kind == Kind::Tensor {
+        let [(_, bytes)] = &*files else {
+            let reason = "the input is refused: this model takes one .npy array, alone";
+            return Err(Failure::lasting(reason));
+        };
+        let array = npy::read(bytes);
+        let refused = |error| Failure::lasting(format!("the input is refused: {error}"));
+        return Ok(Input::Array(array.map_err(refused)?));
+    }
     files.rename(|index| format!("file {}", index + 1));
     let options = LoadOptions {
         refuse_identified: true,
         ..LoadOptions::default()
     };
     swarm_imaging::load(&files, &options)
+        .map(Input::Scan)
         .map_err(|error| Failure::lasting(format!("the input is refused: {}", error.explain())))
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use common::{Client, Keys, Queen, domain, keys};
-use swarm_bee::{Bee, BeeError, Runner};
+use swarm_bee::{Bee, BeeError, Input, Runner};
 use swarm_imaging::{
     Affine, FakePatient, Rescale, SeriesSpec, Volume, Voxels, write_labels, write_series,
 };
@@ -65,9 +65,12 @@ impl Runner for StandIn {
 
     fn run(
         &mut self,
-        volume: &Volume,
+        input: &Input,
         progress: Progress<'_>,
     ) -> Result<Vec<(String, Vec<u8>)>, PipelineError> {
+        let Input::Scan(volume) = input else {
+            panic!("a scan was sent")
+        };
         progress(Stage::Prepare, 1.0);
         self.0.pass();
         match volume.value(0, 0, 0) as u32 {

@@ -52,6 +52,9 @@ pub enum ClientError {
         /// What came.
         found: B256,
     },
+    /// What was downloaded cannot be written.
+    #[error("cannot write what was downloaded")]
+    Write(#[source] std::io::Error),
     /// The queen says again and again that an upload is elsewhere, or not whole.
     #[error("the upload makes no progress: it stands at byte {offset} of {size}")]
     Stuck {

@@ -1,12 +1,13 @@
 //! One request and its answer: the URL, the signature, the repetitions, the problem document.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,6 +33,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(75);
 const REQUEST_MAX: Duration = Duration::from_secs(60);
 /// Largest answer that is kept in memory; blobs and bundle files have limits of their own.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of a counted body that are handed over at once.
+const SENT_BYTES: usize = 256 << 10;
 /// Root of the routes.
 pub(crate) const API: [&str; 2] = ["api", "v1"];
 
@@ -39,6 +42,8 @@ pub(crate) const API: [&str; 2] = ["api", "v1"];
 #[derive(Clone)]
 pub struct QueenClient {
     http: reqwest::Client,
+    /// For bodies that take long: the other one takes a silence of the queen for a broken connection.
+    uploads: reqwest::Client,
     base: Url,
     signer: Option<Arc<PrivateKeySigner>>,
 }
@@ -56,6 +61,8 @@ pub(crate) struct Call {
     pub repeatable: bool,
     /// Longest request as a whole; `None` for streams.
     pub time_max: Option<Duration>,
+    /// Counts the bytes of the body as they are sent, for a body that takes long.
+    pub sent: Option<Arc<AtomicU64>>,
 }
 
 impl Call {
@@ -70,6 +77,7 @@ impl Call {
             signed: false,
             repeatable,
             time_max: Some(REQUEST_MAX),
+            sent: None,
         }
     }
 
@@ -118,22 +126,27 @@ impl QueenClient {
         signer: Option<PrivateKeySigner>,
     ) -> Result<Self, ClientError> {
         let base = tls.check(base_url)?;
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls.config()?)
-            .connect_timeout(CONNECT_MAX)
-            .read_timeout(SILENCE_MAX)
-            // A signature is for one path on one host.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("swarmos/", env!("CARGO_PKG_VERSION")));
-        if tls != Tls::SystemRoots || base.scheme() == "http" {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|source| ClientError::Transport {
-            action: "set up the client".into(),
-            source,
-        })?;
+        let client = |silence_max: Option<Duration>| {
+            let mut builder = reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.config()?)
+                .connect_timeout(CONNECT_MAX)
+                // A signature is for one path on one host.
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("swarmos/", env!("CARGO_PKG_VERSION")));
+            if let Some(silence) = silence_max {
+                builder = builder.read_timeout(silence);
+            }
+            if tls != Tls::SystemRoots || base.scheme() == "http" {
+                builder = builder.no_proxy();
+            }
+            builder.build().map_err(|source| ClientError::Transport {
+                action: "set up the client".into(),
+                source,
+            })
+        };
         Ok(Self {
-            http,
+            http: client(Some(SILENCE_MAX))?,
+            uploads: client(None)?,
             base,
             signer: signer.map(Arc::new),
         })
@@ -202,11 +215,19 @@ impl QueenClient {
 
     /// Sends once. With an error comes the pause that the queen asked for.
     async fn send_once(&self, call: &Call) -> Result<Response, (ClientError, Option<Duration>)> {
-        let mut request = self
-            .http
+        let client = match call.sent {
+            Some(_) => &self.uploads,
+            None => &self.http,
+        };
+        let mut request = client
             .request(call.method.clone(), call.url.clone())
-            .headers(call.headers.clone())
-            .body(call.body.clone());
+            .headers(call.headers.clone());
+        request = match &call.sent {
+            Some(sent) => request
+                .header(CONTENT_LENGTH, call.body.len())
+                .body(counted(call.body.clone(), sent.clone())),
+            None => request.body(call.body.clone()),
+        };
         if let Some(content_type) = call.content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }
@@ -256,6 +277,18 @@ impl QueenClient {
             (HEADER_SIGNATURE, Signature65::from(signature).to_string()),
         ])
     }
+}
+
+/// A body that counts what of it was taken to be sent.
+fn counted(body: Bytes, sent: Arc<AtomicU64>) -> reqwest::Body {
+    sent.store(0, Ordering::Relaxed);
+    let starts = (0..body.len()).step_by(SENT_BYTES);
+    let pieces = starts.map(move |start| {
+        let piece = body.slice(start..(start + SENT_BYTES).min(body.len()));
+        sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        Ok::<_, std::convert::Infallible>(piece)
+    });
+    reqwest::Body::wrap_stream(tokio_stream::iter(pieces))
 }
 
 /// Reads an answer of at most `bytes_max` bytes.

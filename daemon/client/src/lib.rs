@@ -7,6 +7,7 @@
 mod error;
 mod events;
 mod http;
+mod models;
 mod routes;
 mod sse;
 mod tls;

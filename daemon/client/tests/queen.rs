@@ -344,6 +344,7 @@ async fn answers_that_are_none_and_absent_keys_are_errors() {
         draining: false,
         leases: Vec::new(),
         warm_models: Vec::new(),
+        model_faults: Vec::new(),
         utilisation_percent: None,
         memory_used_mib: None,
         temperature_celsius: None,

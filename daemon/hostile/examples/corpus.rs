@@ -27,7 +27,11 @@ fn main() -> std::io::Result<()> {
             )],
         ),
         ("onnx", vec![samples::onnx()]),
-        ("spec", vec![samples::MODEL_TOML.into()]),
+        ("npy", samples::arrays()),
+        (
+            "spec",
+            vec![samples::MODEL_TOML.into(), samples::TENSOR_TOML.into()],
+        ),
         (
             "message",
             samples::messages()

@@ -140,6 +140,48 @@ pub fn age_files() -> Vec<Vec<u8>> {
 /// What `model.toml` says in [`packages`].
 pub const MODEL_TOML: &str = include_str!("../../../scripts/model/brain_mri/model.toml");
 
+/// What `model.toml` says of a model for arrays with [`onnx`]'s network.
+pub const TENSOR_TOML: &str = r#"format = 1
+kind = "tensor"
+name = "relax"
+version = "1.0.0"
+licence = "Apache-2.0"
+job_type = "route"
+description = "For tests."
+memory_mib = 16
+
+[input]
+tensor = "input"
+shape = [1, 1, 0, 0, 0]
+nonfinite = "allow"
+
+[output]
+tensor = "output"
+shape = [1, 2, 0, 0, 0]
+
+[[golden]]
+tolerance = 0.001
+seed = 7
+input_shape = [1, 1, 2, 2, 2]
+output_shape = [1, 2, 2, 2, 2]
+points = [{ index = 3, value = 0.5 }, { index = 15, value = 0.25 }]
+"#;
+
+/// Arrays: of one axis, of two, and with what a package may refuse.
+pub fn arrays() -> Vec<Vec<u8>> {
+    let array = |shape: &[usize], values: &[f32]| {
+        swarm_package::npy::write(&swarm_package::npy::Array {
+            shape: shape.to_vec(),
+            values: values.to_vec(),
+        })
+    };
+    vec![
+        array(&[3], &[1.0, 2.0, 3.0]),
+        array(&[2, 2], &[0.0, 1.0, 2.0, 0.0]),
+        array(&[2, 1, 2], &[f32::NAN, f32::INFINITY, -0.0, 1e-40]),
+    ]
+}
+
 /// The protobuf of a small network with that interface: two nodes, one with a subgraph, and weights.
 pub fn onnx() -> Vec<u8> {
     let varint = |mut rest: usize| {

@@ -7,7 +7,7 @@ use swarm_imaging::deid::is_identified;
 use swarm_imaging::dicom::seg;
 use swarm_imaging::nifti::scrub;
 use swarm_imaging::{Limits, LoadOptions, UidMap, deidentify, load, unzip};
-use swarm_inference::ModelPackage;
+use swarm_package::{Package, npy, read_tar, write_tar};
 use swarm_store::{age, archive, cid};
 use swarm_types::api;
 use swarm_types::bundle;
@@ -136,9 +136,33 @@ pub fn age(bytes: &[u8]) -> bool {
     age::decrypt(bytes, &samples::identity(), 1 << 20).is_ok()
 }
 
-/// A model package as a tar.
+/// A model package as a tar: what the queen receives and a bee pulls. What is taken is packed anew as the same model.
 pub fn package(bytes: &[u8]) -> bool {
-    ModelPackage::from_tar(bytes).is_ok()
+    let Ok(files) = read_tar(bytes) else {
+        return false;
+    };
+    let mut packed = Vec::new();
+    write_tar(&files, &mut packed).expect("what was read can be packed");
+    let Ok(package) = Package::from_files(files) else {
+        return false;
+    };
+    let again = Package::from_tar(&packed[..]).expect("and read");
+    assert_eq!(again.digest(), package.digest());
+    assert_eq!(again.head(), package.head());
+    true
+}
+
+/// An array of a tensor job; what is read is written as the same array.
+pub fn npy(bytes: &[u8]) -> bool {
+    let Ok(array) = npy::read(bytes) else {
+        return false;
+    };
+    assert_eq!(array.values.len(), array.shape.iter().product::<usize>());
+    let again = npy::read(&npy::write(&array)).expect("our own file is readable");
+    assert_eq!(again.shape, array.shape);
+    let bits = |array: &npy::Array| array.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&again), bits(&array));
+    true
 }
 
 /// A network in a package whose other files are sound.
@@ -177,6 +201,9 @@ pub fn message(bytes: &[u8]) -> bool {
         api::DrainWorker,
         api::TopUp,
         api::Webhook,
+        api::ModelInfo,
+        api::ModelDetail,
+        api::Inference,
         api::Job,
         api::Lease,
         api::Registered,

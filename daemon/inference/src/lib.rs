@@ -8,11 +8,14 @@
 
 pub mod engine;
 pub mod golden;
-pub mod package;
 pub mod pipeline;
 pub mod results;
+pub mod tensor;
+
+pub use swarm_package as package;
 
 pub use engine::{EngineInfo, default_runtime_path};
-pub use package::{ModelPackage, PackageError};
 pub use pipeline::{LabelMap, Pipeline, PipelineConfig, PipelineError, Stage};
 pub use results::Results;
+pub use swarm_package::{ModelPackage, PackageError};
+pub use tensor::TensorPipeline;

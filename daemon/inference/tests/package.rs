@@ -142,6 +142,33 @@ fn what_a_spec_must_not_say_is_refused_with_its_place() {
 }
 
 #[test]
+fn every_orientation_that_a_package_may_name_is_one_that_the_kernels_read() {
+    let (_dir, path) = copy();
+    let pairs = [["R", "L"], ["A", "P"], ["S", "I"]];
+    let orders = [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ];
+    for (order, ends) in orders
+        .iter()
+        .flat_map(|order| (0..8).map(move |ends| (order, ends)))
+    {
+        let letter = |axis: &usize| pairs[*axis][(ends >> axis) & 1];
+        let codes: String = order.iter().map(letter).collect();
+        let text = SHIPPED.replacen("RAS", &codes, 1);
+        assert!(with_spec(&path, &text).is_ok(), "{codes}");
+        assert!(
+            swarm_kernels::orientation::AxisCodes::parse(&codes).is_ok(),
+            "{codes}"
+        );
+    }
+}
+
+#[test]
 fn all_problems_are_named_at_once() {
     let (_dir, path) = copy();
     let text =

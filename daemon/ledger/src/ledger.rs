@@ -287,6 +287,13 @@ impl Ledger {
         self.readers.read(move |c| sql::jobs::get(c, id)).await
     }
 
+    /// How many open jobs order a model.
+    pub async fn open_jobs_of_model(&self, model: B256) -> Result<u64, LedgerError> {
+        self.readers
+            .read(move |c| sql::jobs::open_of_model(c, model))
+            .await
+    }
+
     /// Jobs with the blobs of their results, one answer for each pair.
     pub async fn jobs_and_results(
         &self,

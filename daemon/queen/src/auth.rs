@@ -6,14 +6,15 @@ use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method, Uri};
 use serde::de::DeserializeOwned;
 use swarm_ledger::commands::UseRequestNonce;
+use swarm_types::api::HEADER_CONTENT_SHA256;
 use swarm_types::request::{
     CLOCK_TOLERANCE_SECONDS, HEADER_ADDRESS, HEADER_NONCE, HEADER_SIGNATURE, HEADER_TIMESTAMP,
     RequestToSign,
 };
-use swarm_types::{Address, Signature65, sha256};
+use swarm_types::{Address, B256, Signature65, sha256};
 
 use crate::extract::{body_bytes, from_json};
 use crate::problem::{Answer, Refused};
@@ -35,11 +36,7 @@ impl Signed {
 
     /// Refuses who is not an operator.
     pub fn operator(&self, app: &AppState) -> Answer<()> {
-        if app.config.operators.contains(&self.signer) {
-            return Ok(());
-        }
-        let detail = format!("{} is not an operator of this queen", self.signer);
-        Err(Refused::forbidden("not-operator", detail).field(HEADER_ADDRESS))
+        operator(app, self.signer)
     }
 }
 
@@ -130,45 +127,114 @@ impl FromRequest<App> for Signed {
             app.metrics.signatures_refused.add(1);
             refused
         };
-        let now = app.clock.seconds();
         let claimed = claimed(request.headers()).map_err(refuse)?;
-        check_clock(claimed.timestamp, now)
+        check_clock(claimed.timestamp, app.clock.seconds())
             .map_err(|refused| refuse(app.settlement.doubt_clock(refused)))?;
-        let method = request.method().as_str().to_owned();
-        let path = request.uri().path_and_query();
-        let path = path.map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned());
+        let (method, path) = line(request.method(), request.uri());
         let body = body_bytes(request, app).await?;
-        let signed = RequestToSign {
-            method: &method,
-            path: &path,
-            body: sha256(&body),
-            timestamp: claimed.timestamp,
-            nonce: claimed.nonce,
+        let signer = prove(app, &claimed, (&method, &path), sha256(&body)).await?;
+        Ok(Self { signer, body })
+    }
+}
+
+/// A request with a body that is not read yet. What its signature covers is the SHA-256 that a header says of the body: whoever
+/// reads it must compare.
+pub struct SignedStream {
+    /// Who signed.
+    pub signer: Address,
+    /// SHA-256 of the body, as signed.
+    pub sha256: B256,
+    /// The body.
+    pub request: Request,
+}
+
+impl SignedStream {
+    /// Refuses who is not an operator.
+    pub fn operator(&self, app: &AppState) -> Answer<()> {
+        operator(app, self.signer)
+    }
+}
+
+impl FromRequest<App> for SignedStream {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, app: &App) -> Answer<Self> {
+        let refuse = |refused| {
+            app.metrics.signatures_refused.add(1);
+            refused
         };
-        if signed.signer(&claimed.signature) != Ok(claimed.address) {
-            let detail = format!(
-                "the signature is not by {} over this method, path, body, timestamp and nonce",
-                claimed.address
-            );
-            let refused = Refused::unauthenticated("signature-wrong", detail);
-            return Err(refuse(refused.field(HEADER_SIGNATURE)));
-        }
-        app.limit_signer(claimed.address)?;
-        app.ledger
-            .use_request_nonce(UseRequestNonce {
-                now,
-                address: claimed.address,
-                nonce: claimed.nonce,
-                expires_at: claimed
-                    .timestamp
-                    .saturating_add(CLOCK_TOLERANCE_SECONDS + 1),
-            })
-            .await?;
+        let claimed = claimed(request.headers()).map_err(refuse)?;
+        check_clock(claimed.timestamp, app.clock.seconds())
+            .map_err(|refused| refuse(app.settlement.doubt_clock(refused)))?;
+        let text = header(request.headers(), HEADER_CONTENT_SHA256).map_err(refuse)?;
+        let sha256: B256 = text.parse().map_err(|_| {
+            let detail =
+                format!("{HEADER_CONTENT_SHA256} must be the body's SHA-256, 64 hex digits");
+            refuse(
+                Refused::unauthenticated("signature-header", detail).field(HEADER_CONTENT_SHA256),
+            )
+        })?;
+        let (method, path) = line(request.method(), request.uri());
+        let signer = prove(app, &claimed, (&method, &path), sha256).await?;
         Ok(Self {
-            signer: claimed.address,
-            body,
+            signer,
+            sha256,
+            request,
         })
     }
+}
+
+/// Method and path with query, as they are signed.
+fn line(method: &Method, uri: &Uri) -> (String, String) {
+    let path = uri.path_and_query();
+    let path = path.map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned());
+    (method.as_str().to_owned(), path)
+}
+
+/// Who signed: the address that is claimed, when the signature is its own and was not used before.
+async fn prove(
+    app: &AppState,
+    claimed: &Claimed,
+    (method, path): (&str, &str),
+    body: B256,
+) -> Answer<Address> {
+    let signed = RequestToSign {
+        method,
+        path,
+        body,
+        timestamp: claimed.timestamp,
+        nonce: claimed.nonce,
+    };
+    if signed.signer(&claimed.signature) != Ok(claimed.address) {
+        app.metrics.signatures_refused.add(1);
+        let detail = format!(
+            "the signature is not by {} over this method, path, body, timestamp and nonce",
+            claimed.address
+        );
+        let refused = Refused::unauthenticated("signature-wrong", detail);
+        return Err(refused.field(HEADER_SIGNATURE));
+    }
+    app.limit_signer(claimed.address)?;
+    app.ledger
+        .use_request_nonce(UseRequestNonce {
+            now: app.clock.seconds(),
+            address: claimed.address,
+            nonce: claimed.nonce,
+            expires_at: claimed
+                .timestamp
+                .saturating_add(CLOCK_TOLERANCE_SECONDS + 1),
+        })
+        .await?;
+    Ok(claimed.address)
+}
+
+/// Refuses who is not an operator.
+fn operator(app: &AppState, signer: Address) -> Answer<()> {
+    if app.config.operators.contains(&signer) {
+        return Ok(());
+    }
+    let detail = format!("{signer} is not an operator of this queen");
+    Err(Refused::forbidden("not-operator", detail).field(HEADER_ADDRESS))
 }
 
 /// Takes a token for a request of `address`: unsigned ones have a bucket of their own.

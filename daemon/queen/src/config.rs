@@ -13,8 +13,8 @@ use swarm_types::payout::Rates;
 use swarm_types::{Address, MicroUsdc};
 
 use crate::limits::{
-    LEASE_TIME_MAX, LEASE_TIME_MIN, NAME_BYTES_MAX, ORDER_LIFE_MAX, RECEIVE_TIME_MAX,
-    RECEIVE_TIME_MIN,
+    LEASE_TIME_MAX, LEASE_TIME_MIN, MODEL_UPLOAD_BYTES, NAME_BYTES_MAX, ORDER_LIFE_MAX,
+    RECEIVE_TIME_MAX, RECEIVE_TIME_MIN,
 };
 use crate::rails::Strategy;
 use crate::settlement::SettlementConfig;
@@ -120,6 +120,8 @@ pub struct LimitsConfig {
     pub streams_max: usize,
     /// Largest encrypted input or result, bytes.
     pub blob_bytes_max: u64,
+    /// Largest model package that may be uploaded, bytes; at most 2 GiB. It is read into memory once, to be checked.
+    pub model_bytes_max: u64,
     /// Uploads in progress at once.
     pub uploads_max: usize,
     /// Time in which a request's head must be there; nobody is told when it is not.
@@ -140,6 +142,7 @@ impl Default for LimitsConfig {
             in_flight_max: 4_096,
             streams_max: 256,
             blob_bytes_max: 2 << 30,
+            model_bytes_max: MODEL_UPLOAD_BYTES,
             uploads_max: 1_024,
             head_time: Span::seconds(15),
             body_time: Span::seconds(60),
@@ -424,6 +427,10 @@ impl QueenConfig {
             "orb.title: must be 1 to 64 bytes without control characters",
         );
         let limits = &self.limits;
+        refuse(
+            limits.model_bytes_max == 0 || limits.model_bytes_max > swarm_package::BYTES_MAX,
+            "limits.model_bytes_max: must be at most 2147483648 and not 0",
+        );
         for (key, rate) in [
             ("per_signer", limits.per_signer),
             ("per_address", limits.per_address),

@@ -38,7 +38,7 @@ pub async fn body_bytes(request: Request, app: &App) -> Answer<Bytes> {
 }
 
 /// Refuses a compressed body: what is signed and hashed is what is sent, and nothing here unpacks a bomb.
-fn refuse_coding(headers: &HeaderMap) -> Answer<()> {
+pub fn refuse_coding(headers: &HeaderMap) -> Answer<()> {
     let name = header::CONTENT_ENCODING.as_str();
     match one_header(headers, name)? {
         None | Some("identity") => Ok(()),

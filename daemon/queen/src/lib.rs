@@ -20,6 +20,7 @@
 //! ```text
 //! ledger.sqlite     money and jobs (with -wal and -shm while open)
 //! blobs/            encrypted inputs and results, by SHA-256
+//! models/           uploaded model packages, by digest
 //! audit/epoch-001/  the bundle of each sealed epoch
 //! orb/              the last index, and final events of the escrow; can be deleted
 //! tls/              her own certificate and its key (0600), when she needs one

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use swarm_types::api::POLL_SECONDS_MAX;
+use swarm_types::api::{INFERENCE_WAIT_SECONDS_MAX, POLL_SECONDS_MAX};
 
 use crate::config::Rate;
 
@@ -51,6 +51,12 @@ pub const HEARTBEAT_LEASES_MAX: usize = 256;
 pub const MODELS_MAX: usize = 1_024;
 /// Bytes of all files of one model package.
 pub const MODEL_BYTES_MAX: u64 = 16 << 30;
+/// Bytes of an uploaded package, unless `limits.model_bytes_max` says otherwise.
+pub const MODEL_UPLOAD_BYTES: u64 = 1 << 30;
+/// Time that an upload of a package may take as a whole; a pause between two pieces is limited like a body.
+pub const MODEL_UPLOAD_TIME_MAX: Duration = Duration::from_secs(3_600);
+/// Models that a bee may say it cannot serve.
+pub const MODEL_FAULTS_MAX: usize = 64;
 /// Bytes of one file of a bundle that the API serves.
 pub const BUNDLE_FILE_BYTES_MAX: u64 = 256 << 20;
 /// Seconds of a day.
@@ -59,6 +65,7 @@ pub const SECONDS_A_DAY: u64 = 86_400;
 pub const JOIN_CODE_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
 const _: () = assert!(POLL_SECONDS_MAX < ANSWER_TIME_MAX.as_secs());
+const _: () = assert!(INFERENCE_WAIT_SECONDS_MAX < ANSWER_TIME_MAX.as_secs());
 const _: () = assert!(PAGE_ROWS_MAX <= swarm_ledger::limits::PAGE_ROWS_MAX);
 const _: () = assert!(LEASE_TIME_MAX.as_secs() <= swarm_ledger::limits::LEASE_SECONDS_MAX);
 

@@ -13,12 +13,16 @@ use tower_http::catch_panic::CatchPanicLayer;
 use swarm_orb::policy;
 
 use crate::auth::{claims_signature, limit_address};
-use crate::limits::ANSWER_TIME_MAX;
+use crate::limits::{ANSWER_TIME_MAX, MODEL_UPLOAD_TIME_MAX};
 use crate::problem::Refused;
 use crate::state::App;
 
 /// Path of submissions, whose order is signed instead of the request.
 const SUBMIT_PATH: &str = "/api/v1/jobs";
+/// Beginning of the paths of submissions that are answered with the result.
+const INFERENCE_PATH: &str = "/api/v1/inference/";
+/// Path of uploads of model packages.
+const MODELS_PATH: &str = "/api/v1/models";
 /// Where a proxy says for whom it asks.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -63,14 +67,20 @@ async fn guarded(app: &App, request: Request, next: Next) -> Result<Response, Re
         true => forwarded(request.headers()).unwrap_or(peer),
         false => peer,
     };
-    let submits = request.method() == Method::POST && request.uri().path() == SUBMIT_PATH;
+    let path = request.uri().path();
+    let submits = request.method() == Method::POST
+        && (path == SUBMIT_PATH || path.starts_with(INFERENCE_PATH));
     let signed = submits || claims_signature(request.headers());
     limit_address(app, address, signed)?;
     let _one = app.in_flight.clone().try_acquire_owned().map_err(|_| {
         app.metrics.limited.add(1);
         Refused::unavailable("busy", "as many requests are being served as may be")
     })?;
-    let time = app.config.limits.body_time.0 + ANSWER_TIME_MAX;
+    let uploads_model = request.method() == Method::POST && request.uri().path() == MODELS_PATH;
+    let time = match uploads_model {
+        true => MODEL_UPLOAD_TIME_MAX,
+        false => app.config.limits.body_time.0 + ANSWER_TIME_MAX,
+    };
     let served = tokio::time::timeout(time, next.run(request)).await;
     served.map_err(|_| {
         let seconds = time.as_secs();

@@ -275,7 +275,7 @@ impl From<swarm_ledger::refusals::Never> for Refused {
 }
 
 /// Whether there is no room, by the file system, a quota or a limit of the process.
-fn is_full(error: &std::io::Error) -> bool {
+pub fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::*;
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

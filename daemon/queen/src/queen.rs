@@ -314,6 +314,7 @@ pub(crate) async fn assemble(
         addresses: Buckets::new(config.limits.per_address),
         addresses_signed: Buckets::new(config.limits.per_address_signed),
         pieces: Semaphore::new(PIECES_MAX),
+        packages: Semaphore::new(1),
         in_flight: Arc::new(Semaphore::new(config.limits.in_flight_max)),
         streams: Arc::new(Semaphore::new(config.limits.streams_max)),
         uploads: Uploads::default(),

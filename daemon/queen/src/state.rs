@@ -76,6 +76,8 @@ pub struct AppState {
     pub in_flight: Arc<Semaphore>,
     /// Pieces of uploads that are being received.
     pub pieces: Semaphore,
+    /// Held while a package is received and checked: one at a time.
+    pub packages: Semaphore,
     /// Event streams.
     pub streams: Arc<Semaphore>,
     /// Whole uploads.

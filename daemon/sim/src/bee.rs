@@ -190,6 +190,7 @@ impl World {
             draining: false,
             leases: leases.collect(),
             warm_models: Vec::new(),
+            model_faults: Vec::new(),
             utilisation_percent: None,
             memory_used_mib: None,
             temperature_celsius: None,

@@ -9,6 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("swarm-types", &[]),
     ("swarm-kernels", &[]),
     ("swarm-imaging", &[]),
+    ("swarm-package", &["swarm-types"]),
     // Samples and damage for tests and fuzzers; nothing that ships uses it.
     (
         "swarm-hostile",
@@ -16,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "swarm-types",
             "swarm-store",
             "swarm-imaging",
-            "swarm-inference",
+            "swarm-package",
         ],
     ),
     ("swarm-host", &[]),
@@ -27,7 +28,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("swarm-chain", &["swarm-types", "swarm-contracts"]),
     (
         "swarm-inference",
-        &["swarm-types", "swarm-imaging", "swarm-kernels"],
+        &[
+            "swarm-types",
+            "swarm-imaging",
+            "swarm-kernels",
+            "swarm-package",
+        ],
     ),
     (
         "swarm-orb",
@@ -49,6 +55,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "swarm-store",
             "swarm-orb",
             "swarm-host",
+            "swarm-package",
         ],
     ),
     (
@@ -58,6 +65,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "swarm-types",
             "swarm-store",
             "swarm-imaging",
+            "swarm-package",
             "swarm-inference",
             "swarm-host",
             "swarm-client",
@@ -94,6 +102,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "swarm-store",
             "swarm-orb",
             "swarm-imaging",
+            "swarm-package",
+            "swarm-inference",
             "swarm-host",
             "swarm-client",
         ],

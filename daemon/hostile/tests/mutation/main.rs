@@ -178,6 +178,12 @@ fn model_packages() {
     campaign
         .run(|random| damaged(random, &toml), targets::spec)
         .at_least(100, 1_000);
+    let tensor = samples::TENSOR_TOML.as_bytes().to_vec();
+    assert!(targets::spec(&tensor), "the sample itself is sound");
+    let campaign = Campaign::new("tensor-spec", 4_000, 16 * MIB);
+    campaign
+        .run(|random| damaged(random, &tensor), targets::spec)
+        .at_least(100, 1_000);
     let damage = |random: &mut mutate::Random| {
         let mut bytes = package.clone();
         mutate::tar(&mut bytes, &all, random);
@@ -185,6 +191,19 @@ fn model_packages() {
     };
     let campaign = Campaign::new("package", 4_000, 16 * MIB);
     campaign.run(damage, targets::package).at_least(50, 1_000);
+}
+
+#[test]
+fn arrays() {
+    let samples = samples::arrays();
+    assert!(samples.iter().all(|sample| targets::npy(sample)));
+    let damage = |random: &mut mutate::Random| {
+        let mut bytes = random.one_of(&samples).clone();
+        mutate::bytes(&mut bytes, 0, &samples, random);
+        bytes
+    };
+    let campaign = Campaign::new("npy", 20_000, 8 * MIB);
+    campaign.run(damage, targets::npy).at_least(500, 5_000);
 }
 
 #[test]

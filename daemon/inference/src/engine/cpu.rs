@@ -99,7 +99,7 @@ impl Engine for CpuEngine {
 }
 
 /// The instruction sets that change which of ONNX Runtime's kernels run.
-fn architecture() -> String {
+pub(super) fn architecture() -> String {
     let mut text = std::env::consts::ARCH.to_owned();
     #[cfg(target_arch = "x86_64")]
     for (name, there) in [

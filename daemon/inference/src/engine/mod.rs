@@ -2,6 +2,7 @@
 
 mod cpu;
 mod runtime;
+mod tensor;
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use swarm_types::{B256, sha256};
 
 pub use cpu::CpuEngine;
 pub use runtime::{RUNTIME_ENV, default_runtime_path};
+pub use tensor::{TensorEngine, cpu_info};
 
 /// Runs one network. Tensors are float32 with z fastest.
 pub trait Engine: Send {
@@ -88,6 +90,9 @@ pub enum EngineError {
         /// Its words.
         source: ort::Error,
     },
+    /// The network gave nothing of that name.
+    #[error("the network gives no output of the name that model.toml says")]
+    NoOutput,
     /// The output is not what `model.toml` says.
     #[error("the network's output has shape {found:?}, not {expected:?}")]
     Shape {

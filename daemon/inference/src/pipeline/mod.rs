@@ -118,6 +118,12 @@ pub enum PipelineError {
         /// How many.
         count: usize,
     },
+    /// The array is not one that the model takes, or makes it give what it must not.
+    #[error("the array is refused: {problem}")]
+    Array {
+        /// Why.
+        problem: String,
+    },
     /// Results cannot be written.
     #[error("cannot write {file}")]
     Write {

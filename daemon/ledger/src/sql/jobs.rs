@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use swarm_types::bundle::SettledJob;
 use swarm_types::order::{Order, SignedOrder};
 use swarm_types::receipt::Execution;
-use swarm_types::{Address, EpochId, JobId, MicroUsdc, digest, sha256};
+use swarm_types::{Address, B256, EpochId, JobId, MicroUsdc, digest, sha256};
 
 use super::values::{Columns, bits, damaged, execute, job_key, list, one, unbits};
 use crate::commands::{Complete, Submit};
@@ -498,6 +498,12 @@ pub(crate) fn charges(conn: &Connection, epoch: u64) -> Result<Vec<JobCharge>, L
     })?;
     charges.sort_unstable_by_key(|charge| (charge.client, charge.job));
     Ok(charges)
+}
+
+/// How many open jobs order `model`: a walk over the open jobs' index.
+pub(crate) fn open_of_model(conn: &Connection, model: B256) -> Result<u64, LedgerError> {
+    let sql = "SELECT COUNT(*) FROM jobs WHERE open = 1 AND model = ?1";
+    Ok(one(conn, sql, params![model.as_slice()], |c| c.get())?.unwrap_or(0))
 }
 
 pub(crate) const SETTLED: &str =

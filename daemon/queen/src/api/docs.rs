@@ -33,6 +33,7 @@ pub fn text(document: &utoipa::openapi::OpenApi) -> String {
             &mut item.put,
             &mut item.post,
             &mut item.patch,
+            &mut item.delete,
         ]
         .into_iter()
         .flatten()

@@ -1,12 +1,13 @@
 //! What the queen is and offers: info, models, quotes, recipients, statistics.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use swarm_ledger::records::EpochState;
-use swarm_types::api::{Info, ModelInfo, Quote, QuoteRequest, Recipient, SitePower, Stats};
+use swarm_types::api::{Info, Quote, QuoteRequest, Recipient, SitePower, Stats};
 use swarm_types::{B256, EpochId, MicroUsdc};
 use utoipa::IntoParams;
 
@@ -43,24 +44,6 @@ pub async fn info(State(app): State<App>) -> Answer<Json<Info>> {
     }))
 }
 
-/// The models that can be ordered.
-#[utoipa::path(get, path = "/api/v1/models", tag = "queen", responses(
-    (status = 200, body = Vec<ModelInfo>), Problems))]
-pub async fn models(State(app): State<App>) -> Json<Vec<ModelInfo>> {
-    let models = app.catalogue.iter().map(|model| ModelInfo {
-        digest: model.digest,
-        name: model.name.clone(),
-        version: model.version.clone(),
-        licence: model.licence.clone(),
-        job_type: model.job_type.clone(),
-        fee: model.fee,
-        fee_usd: model.fee.dollars(),
-        memory_mib: model.memory_mib,
-        bees_online: app.rails.online(Some(&model.digest)),
-    });
-    Json(models.collect())
-}
-
 /// The site's power. Nobody measures it yet, and the answer says so.
 #[utoipa::path(get, path = "/api/v1/power", tag = "queen", responses(
     (status = 200, body = SitePower), Problems))]
@@ -68,12 +51,20 @@ pub async fn power() -> Json<SitePower> {
     Json(SitePower::unknown())
 }
 
-/// The model of a digest, or a refusal that names `field`.
-pub fn known_model<'a>(app: &'a AppState, digest: &B256, field: &str) -> Answer<&'a Model> {
-    app.catalogue.get(digest).ok_or_else(|| {
+/// The model of a digest, if it can be ordered, or a refusal that names `field`.
+pub fn orderable(app: &AppState, digest: &B256, field: &str) -> Answer<Arc<Model>> {
+    let model = app.catalogue.get(digest).ok_or_else(|| {
         let detail = format!("no model has the digest {digest}; GET /api/v1/models lists them");
         Refused::invalid("unknown-model", field, detail)
-    })
+    })?;
+    if model.active {
+        return Ok(model);
+    }
+    let Model { name, version, .. } = &*model;
+    let detail = format!(
+        "{name} {version} cannot be ordered now: the operator has not activated it, or has deactivated it; GET /api/v1/models lists what can be ordered"
+    );
+    Err(Refused::invalid("model-inactive", field, detail))
 }
 
 /// What a job costs; the queen stands by it until it expires.
@@ -84,7 +75,7 @@ pub async fn quote(
     JsonBody(request): JsonBody<QuoteRequest>,
 ) -> Answer<Json<Quote>> {
     let model = match (&request.model, &request.job_type) {
-        (Some(digest), _) => known_model(&app, digest, "model")?,
+        (Some(digest), _) => orderable(&app, digest, "model")?,
         (None, Some(job_type)) => app.catalogue.by_job_type(job_type).ok_or_else(|| {
             let detail = "no model serves this job type; GET /api/v1/models lists them";
             Refused::invalid("unknown-job-type", "job_type", detail)
@@ -134,7 +125,7 @@ pub async fn recipients(
     State(app): State<App>,
     QueryOf(query): QueryOf<RecipientsQuery>,
 ) -> Answer<Json<Vec<Recipient>>> {
-    known_model(&app, &query.model, "model")?;
+    orderable(&app, &query.model, "model")?;
     let able = app
         .rails
         .bees()

@@ -6,8 +6,10 @@ mod docs;
 mod epochs;
 mod events;
 mod health;
+mod inference;
 mod info;
 mod jobs;
+mod models;
 mod operator;
 mod orb;
 mod receipts;
@@ -60,7 +62,12 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(x402::manifest))
         .routes(routes!(docs::openapi))
         .routes(routes!(info::info))
-        .routes(routes!(info::models))
+        .routes(routes!(models::list, models::upload))
+        .routes(routes!(models::get, models::delete))
+        .routes(routes!(models::activate))
+        .routes(routes!(models::deactivate))
+        .routes(routes!(models::package))
+        .routes(routes!(inference::infer))
         .routes(routes!(info::quote))
         .routes(routes!(info::recipients))
         .routes(routes!(info::stats))

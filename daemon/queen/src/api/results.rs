@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use swarm_ledger::records::JobRecord;
 use swarm_types::api::JobResult;
 use swarm_types::{JobId, hex};
 
@@ -12,7 +13,7 @@ use crate::convert;
 use crate::extract::PathOf;
 use crate::limits::SECONDS_A_DAY;
 use crate::problem::{Answer, Refused};
-use crate::state::App;
+use crate::state::{App, AppState};
 
 /// Where the encrypted result is, and what the worker signed about it. For the job's client only.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/result", tag = "jobs",
@@ -25,7 +26,12 @@ pub async fn result(
 ) -> Answer<Json<JobResult>> {
     let job = find(&app, &id).await?;
     client_only(&app, signed.signer, &job).await?;
-    let (Some(done), Some(poe_hash)) = (&job.completion, convert::job_poe(&job)) else {
+    of(&app, &job).await.map(Json)
+}
+
+/// Where a job's result is, for whoever proved to be its client.
+pub async fn of(app: &AppState, job: &JobRecord) -> Answer<JobResult> {
+    let (Some(done), Some(poe_hash)) = (&job.completion, convert::job_poe(job)) else {
         let detail = format!("{} has no result: it is {}", job.id, job.state);
         return Err(Refused::conflict("no-result", detail));
     };
@@ -40,7 +46,7 @@ pub async fn result(
         })?;
     let kept = u64::from(app.config.retention.result_days) * SECONDS_A_DAY;
     let since = record.completed_at.unwrap_or(record.created_at);
-    Ok(Json(JobResult {
+    Ok(JobResult {
         job_id: job.id,
         result: convert::blob(&done.result),
         result_ref: format!("sha256:{}", hex::encode(done.result.sha256)),
@@ -52,5 +58,5 @@ pub async fn result(
         engine: done.engine.clone(),
         poe_hash,
         kept_until: since.saturating_add(kept),
-    }))
+    })
 }

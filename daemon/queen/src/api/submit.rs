@@ -1,5 +1,7 @@
 //! Submission: an order becomes a job, or a refusal that names the field.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,7 +11,7 @@ use swarm_types::Address;
 use swarm_types::api::{BlobRef, Job, SubmitJob};
 
 use super::docs::{BodyProblems, Problems, Refusal};
-use super::info::known_model;
+use super::info::orderable;
 use crate::catalogue::Model;
 use crate::convert;
 use crate::extract::{JsonBody, check_text};
@@ -27,16 +29,26 @@ pub async fn submit(
     State(app): State<App>,
     JsonBody(request): JsonBody<SubmitJob>,
 ) -> Answer<(StatusCode, Json<Job>)> {
+    let (created, job) = accept(&app, &request).await?;
+    let status = match created {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    Ok((status, Json(convert::job(&job))))
+}
+
+/// Makes the order a job and has it routed; whether it is a new one, and the job.
+pub async fn accept(app: &App, request: &SubmitJob) -> Answer<(bool, JobRecord)> {
     let now = app.clock.seconds();
-    let signers = check_signer(&app, &request).await?;
+    let signers = check_signer(app, request).await?;
     app.limit_signer(request.order.client)?;
     // Held until the job is durable, so that the sweeper cannot destroy the input in between.
     let _kept = app.uploads.keep().await;
-    let (model, recipients) = match acceptable(&app, &request, &signers, now).await {
+    let (model, recipients) = match acceptable(app, request, &signers, now).await {
         Ok(accepted) => accepted,
         // An order that was accepted gets its first answer, whatever would refuse it by now.
-        Err(refused) => match answered_before(&app, &request).await? {
-            Some(job) => return Ok((StatusCode::OK, Json(convert::job(&job)))),
+        Err(refused) => match answered_before(app, request).await? {
+            Some(job) => return Ok((false, job)),
             None => return Err(refused),
         },
     };
@@ -63,32 +75,32 @@ pub async fn submit(
     swarm_faults::point("queen.submit.checked");
     let submitted = app.ledger.submit(command).await?;
     swarm_faults::point("queen.submit.committed");
-    let answer = Json(convert::job(&submitted.job));
     if submitted.replayed {
-        same_or_reused(&submitted.job, &request)?;
-        return Ok((StatusCode::OK, answer));
+        same_or_reused(&submitted.job, request)?;
+        return Ok((false, submitted.job));
     }
     app.metrics.submitted.add(1);
     if app.rails.job_came() {
         // Routing goes on when the client is gone: the job is durable already.
-        let (routed, shared) = (submitted.job, app.clone());
+        let (routed, shared) = (submitted.job.clone(), app.clone());
         tokio::spawn(async move { shared.rails.route(&routed, &shared.catalogue).await });
     }
-    Ok((StatusCode::CREATED, answer))
+    Ok((true, submitted.job))
 }
 
 /// The model and who can decrypt the input, when nothing but the ledger can still refuse the order.
-async fn acceptable<'a>(
-    app: &'a AppState,
+async fn acceptable(
+    app: &AppState,
     request: &SubmitJob,
     signers: &[Address; 2],
     now: u64,
-) -> Answer<(&'a Model, Vec<Address>)> {
+) -> Answer<(Arc<Model>, Vec<Address>)> {
     app.settlement.newest()?;
     let model = check_order(app, request, now)?;
     let owners = [request.order.client, signers[0], signers[1]];
     let input = check_input(app, &request.input, &owners).await?;
-    Ok((model, recipients(app, model, &input)?))
+    let recipients = recipients(app, &model, &input)?;
+    Ok((model, recipients))
 }
 
 /// The two addresses for which the signature counts; one is the client or one of its order signers.
@@ -143,9 +155,9 @@ fn same_or_reused(job: &JobRecord, request: &SubmitJob) -> Answer<()> {
     Err(Refused::conflict("nonce-reused", detail).field("order.nonce"))
 }
 
-fn check_order<'a>(app: &'a AppState, request: &SubmitJob, now: u64) -> Answer<&'a Model> {
+fn check_order(app: &AppState, request: &SubmitJob, now: u64) -> Answer<Arc<Model>> {
     let order = &request.order;
-    let model = known_model(app, &order.model, "order.model")?;
+    let model = orderable(app, &order.model, "order.model")?;
     check_text("job_type", &request.job_type, NAME_BYTES_MAX)?;
     if request.job_type != model.job_type {
         let detail = format!(

@@ -1,6 +1,6 @@
 //! Bees: registration, heartbeat, the long-poll for work, and the list of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use axum::Json;
@@ -8,13 +8,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use swarm_ledger::commands::{self, ApproveWorker, Renew};
-use swarm_ledger::records::{LeaseRef, WorkerState};
+use swarm_ledger::records::{LeaseRef, WorkerRecord, WorkerState};
 use swarm_types::api::{
     Approval, HEARTBEAT_SECONDS, Heartbeat, HeartbeatAnswer, JOBS_AT_ONCE_MAX, LeaseRequest,
     Leases, POLL_SECONDS_MAX, RegisterWorker, Registered, Worker, WorkerSample, recipient_message,
 };
 use swarm_types::signature::eip191_message;
-use swarm_types::{Address, schema, sha256};
+use swarm_types::{Address, B256, schema, sha256};
 
 use super::docs::{BodyProblems, Problems, Refusal, SignedHeaders, SignedProblems};
 use super::work::registered;
@@ -22,11 +22,11 @@ use crate::auth::Signed;
 use crate::convert;
 use crate::extract::{PathOf, check_text, parse};
 use crate::limits::{
-    BEE_CONCURRENCY_MAX, BEE_ENGINES_MAX, BEE_MODELS_MAX, HEARTBEAT_LEASES_MAX, NAME_BYTES_MAX,
-    TEXT_BYTES_MAX,
+    BEE_CONCURRENCY_MAX, BEE_ENGINES_MAX, BEE_MODELS_MAX, HEARTBEAT_LEASES_MAX, MODEL_FAULTS_MAX,
+    NAME_BYTES_MAX, TEXT_BYTES_MAX,
 };
 use crate::problem::{Answer, Refused};
-use crate::rails::{BeeProfile, BeeStats, approval};
+use crate::rails::{Bee, BeeProfile, BeeStats, approval};
 use crate::state::App;
 
 /// A bee says what it is. It works after the operator approved it, or with a join code at once.
@@ -36,7 +36,10 @@ pub async fn register(State(app): State<App>, signed: Signed) -> Answer<Json<Reg
     let bee: RegisterWorker = signed.json()?;
     let worker = signed.signer;
     check_registration(&bee, worker)?;
+    let known = app.ledger.worker(worker).await?;
+    let now = app.clock.seconds();
     let profile = BeeProfile {
+        models_since: models_since(known.as_ref(), &bee.models, now),
         recipient_signature: bee.recipient_signature,
         device: bee.device,
         models: bee.models,
@@ -45,12 +48,10 @@ pub async fn register(State(app): State<App>, signed: Signed) -> Answer<Json<Reg
         version: bee.version,
     };
     let profile = serde_json::to_value(profile).expect("a profile is plain data");
-    let known = app.ledger.worker(worker).await?;
     let approved = known.is_some_and(|known| known.state == WorkerState::Approved);
     // A bee that was approved brings its code again at every start; it counts once.
     let join_code = bee.join_code.filter(|_| !approved).map(sha256);
     let joins = join_code.is_some();
-    let now = app.clock.seconds();
     let command = commands::RegisterWorker {
         now,
         worker,
@@ -80,6 +81,21 @@ pub async fn register(State(app): State<App>, signed: Signed) -> Answer<Json<Reg
     app.rails.learn(record);
     app.rails.delivered(&worker);
     Ok(Json(answer))
+}
+
+/// Since when a bee has each model that it did not have at its first registration.
+fn models_since(known: Option<&WorkerRecord>, models: &[B256], now: u64) -> BTreeMap<B256, u64> {
+    let Some(before) = known.and_then(|known| Bee::read(known.clone())) else {
+        return BTreeMap::new();
+    };
+    let since = |model: &B256| match before.profile.models.contains(model) {
+        true => before.profile.models_since.get(model).copied(),
+        false => Some(now),
+    };
+    let models = models.iter();
+    models
+        .filter_map(|model| Some((*model, since(model)?)))
+        .collect()
 }
 
 fn check_registration(bee: &RegisterWorker, worker: Address) -> Answer<()> {
@@ -155,9 +171,17 @@ pub async fn heartbeat(State(app): State<App>, signed: Signed) -> Answer<Json<He
     if let Some(reason) = &beat.not_ready_reason {
         check_text("not_ready_reason", reason, TEXT_BYTES_MAX)?;
     }
+    if beat.model_faults.len() > MODEL_FAULTS_MAX {
+        let detail = format!("a bee may name {MODEL_FAULTS_MAX} models that it cannot serve");
+        return Err(Refused::invalid("too-many", "model_faults", detail));
+    }
+    for fault in &beat.model_faults {
+        check_text("model_faults", &fault.reason, TEXT_BYTES_MAX)?;
+    }
     let stats = BeeStats {
         not_ready_reason: beat.not_ready_reason,
         warm_models: beat.warm_models,
+        model_faults: beat.model_faults,
         utilisation_percent: beat.utilisation_percent,
         memory_used_mib: beat.memory_used_mib,
         temperature_celsius: beat.temperature_celsius,

@@ -20,7 +20,8 @@ pub async fn manifest(State(app): State<App>) -> Json<Value> {
     let address = config.listen.address;
     let url = config.listen.public_url.clone();
     let url = url.unwrap_or_else(|| format!("{scheme}://{address}"));
-    let models = app.catalogue.iter().map(|model| {
+    let all = app.catalogue.all();
+    let models = all.values().filter(|model| model.active).map(|model| {
         json!({
             "model": model.digest,
             "jobType": model.job_type,

@@ -1,8 +1,10 @@
 //! A bee as routing sees it: the ledger's record with its two JSON texts read.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use swarm_ledger::records::{WorkerRecord, WorkerState};
-use swarm_types::api::{Approval, Device, Worker};
+use swarm_types::api::{Approval, Device, ModelFault, Worker};
 use swarm_types::{Address, B256, Signature65};
 
 /// What a bee said of itself at registration; the ledger keeps it as `profile`.
@@ -14,6 +16,10 @@ pub struct BeeProfile {
     pub device: Device,
     /// Digests of the model packages it can serve.
     pub models: Vec<B256>,
+    /// Of models that it did not have at its first registration: since when it has them, Unix seconds. Nobody can have
+    /// encrypted an input for them to it before.
+    #[serde(default)]
+    pub models_since: BTreeMap<B256, u64>,
     /// Its engines, best first.
     pub engines: Vec<String>,
     /// Jobs it takes at once.
@@ -30,6 +36,8 @@ pub struct BeeStats {
     pub not_ready_reason: Option<String>,
     /// Models in memory.
     pub warm_models: Vec<B256>,
+    /// Models that it cannot serve, and why.
+    pub model_faults: Vec<ModelFault>,
     /// Utilisation of the device in percent.
     pub utilisation_percent: Option<u8>,
     /// Memory in use in MiB.

@@ -84,7 +84,14 @@ pub fn fits(bee: &Bee, needs: &Needs<'_>) -> Result<(), Obstacle> {
         return obstacle("model-missing", "the queen no longer has the job's model");
     };
     if !bee.profile.models.contains(needs.model) {
-        return obstacle("model-missing", "it does not have the job's model");
+        let mut faults = bee.stats.model_faults.iter();
+        return match faults.find(|fault| fault.model == *needs.model) {
+            Some(fault) => {
+                let reason = format!("it does not serve the job's model: {}", fault.reason);
+                obstacle("model-missing", reason)
+            }
+            None => obstacle("model-missing", "it does not have the job's model"),
+        };
     }
     let has = bee.profile.device.memory_mib;
     if has < memory_mib {
@@ -145,6 +152,7 @@ pub(super) mod tests {
                     memory_mib: 4_096,
                 },
                 models: vec![MODEL],
+                models_since: Default::default(),
                 engines: Vec::new(),
                 concurrency: 2,
                 version: "1".into(),

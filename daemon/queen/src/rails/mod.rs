@@ -182,12 +182,13 @@ impl Rails {
         bees
     }
 
-    /// Approved bees with a model that had registered by `at` (Unix seconds), ascending by key; not more than
+    /// Approved bees that had said by `at` (Unix seconds) that they have the model, ascending by key; not more than
     /// a job can name.
     pub fn recipients(&self, model: &B256, at: u64) -> Vec<Address> {
         let state = self.state();
         let able = state.bees.values().filter(|bee| {
-            let known = bee.record.registered_at <= at;
+            let since = bee.profile.models_since.get(model).copied();
+            let known = since.unwrap_or(bee.record.registered_at) <= at;
             known && bee.approved() && bee.profile.models.contains(model)
         });
         let mut workers: Vec<Address> = able.map(|bee| bee.worker).collect();
@@ -209,7 +210,8 @@ impl Rails {
 
     /// Models of the catalogue that the bee has and has the memory for.
     fn models(bee: &Bee, catalogue: &Catalogue) -> Vec<B256> {
-        let fit = catalogue.iter().filter(|model| {
+        let all = catalogue.all();
+        let fit = all.values().filter(|model| {
             let enough = bee.profile.device.memory_mib >= model.memory_mib;
             enough && bee.profile.models.contains(&model.digest)
         });
@@ -457,6 +459,8 @@ impl Rails {
         let state = &mut *state;
         let mut places = Vec::new();
         let mut candidates = Vec::new();
+        // Bees that have the model in memory go first.
+        let mut warm = false;
         for (place, waiter) in state.waiters.iter().enumerate() {
             let Some(bee) = state.bees.get(&waiter.worker) else {
                 continue;
@@ -465,6 +469,14 @@ impl Rails {
                 continue;
             }
             if waiter.give.is_closed() || filter::can_take(bee, needs, now).is_err() {
+                continue;
+            }
+            let has_it_warm = bee.stats.warm_models.contains(needs.model);
+            if has_it_warm && !warm {
+                warm = true;
+                places.clear();
+                candidates.clear();
+            } else if warm && !has_it_warm {
                 continue;
             }
             places.push(place);

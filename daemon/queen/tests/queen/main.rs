@@ -5,6 +5,7 @@ mod batch;
 mod feed;
 mod floods;
 mod foreign;
+mod models;
 mod orb;
 mod privacy;
 mod refusals;

@@ -250,10 +250,28 @@ impl Rig {
         nonce: u64,
         headers: &[(&str, &str)],
     ) -> Reply {
+        let digest = sha256(body);
+        self.signed_over(key, method, path, body, digest, timestamp, nonce, headers)
+            .await
+    }
+
+    /// The same, with a signature over this digest of the body.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of one request")]
+    pub async fn signed_over(
+        &self,
+        key: &PrivateKeySigner,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        digest: B256,
+        timestamp: u64,
+        nonce: u64,
+        headers: &[(&str, &str)],
+    ) -> Reply {
         let to_sign = RequestToSign {
             method,
             path,
-            body: sha256(body),
+            body: digest,
             timestamp,
             nonce,
         };
@@ -496,6 +514,7 @@ impl Bee {
             draining,
             leases,
             warm_models: Vec::new(),
+            model_faults: Vec::new(),
             utilisation_percent: None,
             memory_used_mib: None,
             temperature_celsius: None,

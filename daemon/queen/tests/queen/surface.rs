@@ -17,6 +17,13 @@ get /x402.json
 get /openapi.json
 get /api/v1/info
 get /api/v1/models
+post /api/v1/models
+get /api/v1/models/{digest}
+delete /api/v1/models/{digest}
+post /api/v1/models/{digest}/activate
+post /api/v1/models/{digest}/deactivate
+get /api/v1/models/{digest}/package
+post /api/v1/inference/{model}
 post /api/v1/quotes
 get /api/v1/recipients
 get /api/v1/stats

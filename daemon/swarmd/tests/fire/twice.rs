@@ -72,6 +72,7 @@ impl HandBee {
             draining: false,
             leases: Vec::new(),
             warm_models: Vec::new(),
+            model_faults: Vec::new(),
             utilisation_percent: None,
             memory_used_mib: None,
             temperature_celsius: None,

@@ -1,6 +1,6 @@
 //! What the queen is: chain, models, limits, health, statistics, events.
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -45,30 +45,6 @@ pub struct Info {
     #[serde(with = "dec")]
     #[schema(value_type = schema::Decimal)]
     pub now: u64,
-}
-
-/// A model that can be ordered (`GET /api/v1/models`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ModelInfo {
-    /// Digest of the package; what orders name.
-    #[schema(value_type = schema::Hash)]
-    pub digest: B256,
-    /// Name.
-    pub name: String,
-    /// Version.
-    pub version: String,
-    /// Licence of the weights.
-    pub licence: String,
-    /// Job type it serves.
-    pub job_type: String,
-    /// Fee in µUSDC.
-    pub fee: MicroUsdc,
-    /// For display only.
-    pub fee_usd: String,
-    /// Device memory it needs, in MiB.
-    pub memory_mib: u32,
-    /// Approved bees online that can serve it.
-    pub bees_online: u32,
 }
 
 /// `GET /health`.

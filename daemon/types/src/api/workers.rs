@@ -5,7 +5,7 @@ use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{BlobRef, Job};
+use super::{BlobRef, Job, ModelFault};
 use crate::order::SignedOrder;
 use crate::power::PowerRecord;
 use crate::problem::Problem;
@@ -120,6 +120,10 @@ pub struct Heartbeat {
     /// Digests of models in memory.
     #[schema(max_items = 256, value_type = Vec<schema::Hash>)]
     pub warm_models: Vec<B256>,
+    /// Active models that it cannot serve, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 64)]
+    pub model_faults: Vec<ModelFault>,
     /// Utilisation of the device in percent; absent when nothing measures it.
     #[serde(default)]
     #[schema(maximum = 100)]

@@ -1,8 +1,8 @@
 //! What a `model.toml` must satisfy beyond its syntax. All problems are reported at once.
 
-use super::spec::{FORMAT, Golden, Spec, Window};
-use super::step::{InvertMode, Postprocess, Preprocess};
-use swarm_kernels::orientation::AxisCodes;
+use crate::spec::{FORMAT, Golden, GoldenPoint, Spec, Window};
+use crate::step::{InvertMode, Postprocess, Preprocess};
+use crate::tensor::TensorSpec;
 
 /// Most steps in either list.
 pub const STEPS_MAX: usize = 32;
@@ -16,12 +16,24 @@ pub const GOLDEN_MAX: usize = 16;
 pub const POINTS_MAX: usize = 4096;
 /// Most input voxels of a golden case: it runs at every start.
 pub const GOLDEN_VOXELS_MAX: usize = 128 * 128 * 128;
+/// Most dims of an array.
+pub const RANK_MAX: usize = 8;
+/// Most elements of an array: 64 MiB of float32.
+pub const ELEMENTS_MAX: usize = 1 << 24;
 const TEXT_CHARS_MAX: usize = 1000;
+
+/// Three letters, one of each pair. The kernels' own reader takes the same ones; a test of swarm-inference holds that.
+fn is_axcodes(text: &str) -> bool {
+    let letters: Vec<char> = text.chars().collect();
+    let once = |pair: [char; 2]| letters.iter().filter(|c| pair.contains(c)).count() == 1;
+    letters.len() == 3 && once(['L', 'R']) && once(['P', 'A']) && once(['I', 'S'])
+}
 
 /// Everything that is wrong with `spec`, one sentence each; empty when it is good.
 pub(super) fn problems(spec: &Spec) -> Vec<String> {
     let mut found = Problems(Vec::new());
-    identity(spec, &mut found);
+    let texts = [&*spec.version, &*spec.licence, &*spec.description];
+    identity(spec.format, [&spec.name, &spec.job_type], texts, &mut found);
     network(spec, &mut found);
     preprocessing(&spec.preprocessing, &mut found);
     postprocessing(spec, &mut found);
@@ -53,20 +65,17 @@ fn is_name(text: &str) -> bool {
         && text.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
-fn identity(spec: &Spec, found: &mut Problems) {
-    found.require(spec.format == FORMAT, || {
-        format!("format: {} is not {FORMAT}", spec.format)
+/// Format, names (`name`, `job_type`) and texts (`version`, `licence`, `description`).
+fn identity(format: u32, names: [&str; 2], texts: [&str; 3], found: &mut Problems) {
+    found.require(format == FORMAT, || {
+        format!("format: {format} is not {FORMAT}")
     });
-    for (field, text) in [("name", &spec.name), ("job_type", &spec.job_type)] {
+    for (field, text) in ["name", "job_type"].into_iter().zip(names) {
         found.require(is_name(text), || {
             format!("{field}: {text:?} is not 1 to 64 lower-case letters, digits, _ or -, a letter first")
         });
     }
-    for (field, text) in [
-        ("version", &spec.version),
-        ("licence", &spec.licence),
-        ("description", &spec.description),
-    ] {
+    for (field, text) in ["version", "licence", "description"].into_iter().zip(texts) {
         let printable = !text.is_empty()
             && text.chars().count() <= TEXT_CHARS_MAX
             && !text.contains(char::is_control);
@@ -74,6 +83,69 @@ fn identity(spec: &Spec, found: &mut Problems) {
             format!("{field}: must be 1 to {TEXT_CHARS_MAX} printable characters")
         });
     }
+}
+
+/// Everything that is wrong with the description of a model that takes arrays.
+pub(super) fn tensor_problems(spec: &TensorSpec) -> Vec<String> {
+    let mut found = Problems(Vec::new());
+    let texts = [&*spec.version, &*spec.licence, &*spec.description];
+    identity(spec.format, [&spec.name, &spec.job_type], texts, &mut found);
+    for (field, shape) in [("input", &spec.input.shape), ("output", &spec.output.shape)] {
+        let fits = (1..=RANK_MAX).contains(&shape.len()) && elements(shape).is_some();
+        found.require(fits, || {
+            format!("{field}.shape: 1 to {RANK_MAX} dims (0: any), at most {ELEMENTS_MAX} elements")
+        });
+    }
+    found.require((1..=GOLDEN_MAX).contains(&spec.golden.len()), || {
+        format!("golden: 1 to {GOLDEN_MAX} cases")
+    });
+    for (number, case) in spec.golden.iter().enumerate() {
+        for (field, shape, of) in [
+            ("input_shape", &case.input_shape, &spec.input.shape),
+            ("output_shape", &case.output_shape, &spec.output.shape),
+        ] {
+            let whole =
+                !shape.contains(&0) && elements(shape).is_some_and(|n| n <= GOLDEN_VOXELS_MAX);
+            found.require(whole && is_shape(shape, of), || {
+                format!("golden[{number}]: {field} {shape:?} does not fit {of:?}")
+            });
+        }
+        let values = elements(&case.output_shape).unwrap_or(0);
+        points(&case.points, values, case.tolerance, number, &mut found);
+    }
+    found.0
+}
+
+/// The product of a shape's dims, 0 counting as 1; `None` above [`ELEMENTS_MAX`].
+pub fn elements(shape: &[usize]) -> Option<usize> {
+    let product = shape
+        .iter()
+        .try_fold(1usize, |product, &n| product.checked_mul(n.max(1)));
+    product.filter(|n| *n <= ELEMENTS_MAX)
+}
+
+/// Whether an array of `shape` is one that a description with dims `of` (0: any) takes.
+pub fn is_shape(shape: &[usize], of: &[usize]) -> bool {
+    shape.len() == of.len() && shape.iter().zip(of).all(|(n, of)| *of == 0 || n == of)
+}
+
+fn points(
+    points: &[GoldenPoint],
+    values: usize,
+    tolerance: f32,
+    number: usize,
+    found: &mut Problems,
+) {
+    found.require((1..=POINTS_MAX).contains(&points.len()), || {
+        format!("golden[{number}]: 1 to {POINTS_MAX} points")
+    });
+    let inside = |point: &GoldenPoint| point.index < values && point.value.is_finite();
+    found.require(points.iter().all(inside), || {
+        format!("golden[{number}]: a point is outside the output or not finite")
+    });
+    found.require(tolerance > 0.0 && tolerance.is_finite(), || {
+        format!("golden[{number}]: tolerance {tolerance} is not above 0")
+    });
 }
 
 fn network(spec: &Spec, found: &mut Problems) {
@@ -131,9 +203,9 @@ fn preprocessing(steps: &[Preprocess], found: &mut Problems) {
     });
     for (number, step) in steps.iter().enumerate() {
         let problem = match step {
-            Preprocess::Orientation { axcodes } => AxisCodes::parse(axcodes)
-                .err()
-                .map(|error| error.to_string()),
+            Preprocess::Orientation { axcodes } => (!is_axcodes(axcodes)).then(|| {
+                format!("axcodes {axcodes:?} must name each axis once: L or R, P or A, I or S")
+            }),
             Preprocess::Spacing { pixdim, .. } => {
                 let good = pixdim
                     .iter()
@@ -301,22 +373,24 @@ fn golden(spec: &Spec, case: &Golden, number: usize, found: &mut Problems) {
             )
         },
     );
-    found.require((1..=POINTS_MAX).contains(&case.points.len()), || {
-        format!("golden[{number}]: 1 to {POINTS_MAX} points")
-    });
     let values = voxels
         .and_then(|n| n.checked_mul(spec.output.channels))
         .unwrap_or(0);
-    found.require(
-        case.points
-            .iter()
-            .all(|point| point.index < values && point.value.is_finite()),
-        || format!("golden[{number}]: a point is outside the output or not finite"),
-    );
-    found.require(case.tolerance > 0.0 && case.tolerance.is_finite(), || {
-        format!(
-            "golden[{number}]: tolerance {} is not above 0",
-            case.tolerance
-        )
-    });
+    points(&case.points, values, case.tolerance, number, found);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axcodes_name_each_axis_once() {
+        assert!(
+            ["RAS", "LPS", "SAR", "IPL"]
+                .iter()
+                .all(|text| is_axcodes(text))
+        );
+        let bad = ["", "RA", "RASS", "RAL", "RRS", "ras", "RAX", "R\u{c4}S"];
+        assert!(!bad.iter().any(|text| is_axcodes(text)));
+    }
 }

@@ -1,8 +1,7 @@
 //! Checks an ONNX file before any runtime sees it: standard operators only, a supported opset, nothing stored
 //! outside the file, and the input and output that `model.toml` names.
 
-use super::protobuf::{Fields, Malformed, Value};
-use super::spec::Spec;
+use crate::protobuf::{Fields, Malformed, Value};
 
 /// Opsets that are accepted: those that both ONNX Runtime and TensorRT read.
 pub const OPSETS: std::ops::RangeInclusive<u64> = 11..=23;
@@ -67,8 +66,15 @@ struct Graph {
     initializers: Vec<String>,
 }
 
-/// Checks `model` against the standard and against `spec`.
-pub(super) fn check(model: &[u8], spec: &Spec) -> Result<(), OnnxError> {
+/// A float32 input or output as `model.toml` says: its name, and its dims, of which `None` may be any number.
+pub(super) type Promised<'a> = (&'a str, Vec<Option<u64>>);
+
+/// Checks `model` against the standard, and that it has the one input and the output that were promised.
+pub(super) fn check(
+    model: &[u8],
+    input: &Promised<'_>,
+    output: &Promised<'_>,
+) -> Result<(), OnnxError> {
     let mut opset = 0;
     let mut main = None;
     for field in Fields::of(model) {
@@ -93,7 +99,52 @@ pub(super) fn check(model: &[u8], spec: &Spec) -> Result<(), OnnxError> {
     if !OPSETS.contains(&opset) {
         return Err(OnnxError::Opset { found: opset });
     }
-    interface(&main.ok_or(OnnxError::Malformed)?, spec)
+    fits(&main.ok_or(OnnxError::Malformed)?, input, output)
+}
+
+/// What a network calls its input and its first output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Name of the only input.
+    pub input: String,
+    /// Name of the first output.
+    pub output: String,
+    /// Second dim of that output, where it is a number.
+    pub channels: Option<u64>,
+}
+
+/// Reads what a network calls its input and output, for whoever writes its `model.toml`.
+///
+/// # Errors
+/// When the bytes are no ONNX model with one input and an output.
+pub fn interface(model: &[u8]) -> Result<Interface, OnnxError> {
+    let mut main = None;
+    for field in Fields::of(model) {
+        if let (7, Value::Bytes(bytes)) = field? {
+            main = Some(graph(bytes, 0)?);
+        }
+    }
+    let main = main.ok_or(OnnxError::Malformed)?;
+    let input = only_input(&main)?.name.clone();
+    let output = main.outputs.first().ok_or(OnnxError::Malformed)?;
+    let channels = output.dims.as_ref().and_then(|dims| *dims.get(1)?);
+    Ok(Interface {
+        input,
+        output: output.name.clone(),
+        channels,
+    })
+}
+
+/// The input that is no weight: old models list their weights among the inputs.
+fn only_input(graph: &Graph) -> Result<&Tensor, OnnxError> {
+    let given = |input: &&Tensor| !graph.initializers.contains(&input.name);
+    let inputs: Vec<&Tensor> = graph.inputs.iter().filter(given).collect();
+    match inputs.as_slice() {
+        [input] => Ok(input),
+        several => Err(OnnxError::Interface {
+            problem: format!("has {} inputs, not one", several.len()),
+        }),
+    }
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -230,43 +281,38 @@ fn tensor_type(bytes: &[u8], info: &mut Tensor) -> Result<(), OnnxError> {
     Ok(())
 }
 
-fn interface(graph: &Graph, spec: &Spec) -> Result<(), OnnxError> {
+fn fits(
+    graph: &Graph,
+    promised_input: &Promised<'_>,
+    promised_output: &Promised<'_>,
+) -> Result<(), OnnxError> {
     let refuse = |problem| Err(OnnxError::Interface { problem });
-    // Old models list their weights among the inputs.
-    let inputs: Vec<_> = graph
-        .inputs
-        .iter()
-        .filter(|input| !graph.initializers.contains(&input.name))
-        .collect();
-    let [input] = inputs.as_slice() else {
-        return refuse(format!("has {} inputs, not one", inputs.len()));
-    };
-    if input.name != spec.input.tensor {
+    let input = only_input(graph)?;
+    if input.name != promised_input.0 {
         return refuse(format!(
             "its input is {:?}, model.toml says {:?}",
-            input.name, spec.input.tensor
+            input.name, promised_input.0
         ));
     }
-    let Some(output) = graph
-        .outputs
-        .iter()
-        .find(|output| output.name == spec.output.tensor)
-    else {
-        return refuse(format!("has no output {:?}", spec.output.tensor));
+    let named = |output: &&Tensor| output.name == promised_output.0;
+    let Some(output) = graph.outputs.iter().find(named) else {
+        return refuse(format!("has no output {:?}", promised_output.0));
     };
-    for (tensor, channels) in [
-        (*input, spec.input.channels),
-        (output, spec.output.channels),
-    ] {
+    for (tensor, (_, promised)) in [(input, promised_input), (output, promised_output)] {
         if tensor.element != FLOAT {
             return refuse(format!("{:?} is not float32", tensor.name));
         }
         let Some(dims) = &tensor.dims else { continue };
-        let fits = |axis: usize, size: usize| dims[axis].is_none_or(|n| n == size as u64);
-        if dims.len() != 5 || !fits(0, 1) || !fits(1, channels) {
+        let fits = |(found, promised): (&Option<u64>, &Option<u64>)| {
+            found.is_none() || promised.is_none() || found == promised
+        };
+        if dims.len() != promised.len() || !dims.iter().zip(promised).all(fits) {
+            let any = |dim: &Option<u64>| dim.map_or("any".to_owned(), |n| n.to_string());
+            let shape: Vec<String> = promised.iter().map(any).collect();
             return refuse(format!(
-                "{:?} is not of shape (1, {channels}, x, y, z)",
-                tensor.name
+                "{:?} is not of shape ({})",
+                tensor.name,
+                shape.join(", ")
             ));
         }
     }
@@ -277,11 +323,10 @@ fn interface(graph: &Graph, spec: &Spec) -> Result<(), OnnxError> {
 mod tests {
     use super::*;
 
-    fn spec() -> Spec {
-        toml::from_str(include_str!(
-            "../../../../scripts/model/brain_mri/model.toml"
-        ))
-        .expect("ships valid")
+    /// What a scan model with two scores a voxel promises.
+    fn check(model: &[u8]) -> Result<(), OnnxError> {
+        let dims = |channels| vec![Some(1), Some(channels), None, None, None];
+        super::check(model, &("input", dims(1)), &("output", dims(2)))
     }
 
     fn varint(mut rest: usize) -> Vec<u8> {
@@ -344,7 +389,7 @@ mod tests {
             parts.more.clone(),
         ]
         .concat();
-        check(&[parts.imports.clone(), bytes(7, &graph)].concat(), &spec())
+        check(&[parts.imports.clone(), bytes(7, &graph)].concat())
     }
 
     #[test]
@@ -389,7 +434,7 @@ mod tests {
         }
         let model = bytes(25, &bytes(7, &bytes(5, &bytes(5, &external))));
         assert_eq!(
-            check(&model, &spec()),
+            check(&model),
             Err(OnnxError::External {
                 name: "w".to_owned()
             })
@@ -469,8 +514,8 @@ mod tests {
 
     #[test]
     fn garbage_and_endless_nesting_are_refused() {
-        assert_eq!(check(b"not a model", &spec()), Err(OnnxError::Malformed));
-        assert_eq!(check(b"", &spec()), Err(OnnxError::Opset { found: 0 }));
+        assert_eq!(check(b"not a model"), Err(OnnxError::Malformed));
+        assert_eq!(check(b""), Err(OnnxError::Opset { found: 0 }));
         let mut more = Vec::new();
         for _ in 0..=DEPTH_MAX {
             more = bytes(1, &bytes(5, &bytes(6, &more)));

@@ -2,17 +2,41 @@
 
 use serde::Deserialize;
 
-use super::step::{Postprocess, Preprocess};
+use crate::step::{Postprocess, Preprocess};
+
+/// What a model takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A medical scan; gives labels on its grid.
+    #[default]
+    Scan,
+    /// An array of numbers; gives one.
+    Tensor,
+}
+
+impl Kind {
+    /// As `model.toml` and the API write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Tensor => "tensor",
+        }
+    }
+}
 
 /// The layout of `model.toml` that this code reads.
 pub const FORMAT: u32 = 1;
 
-/// A parsed `model.toml`. Unknown fields are refused.
+/// A parsed `model.toml` of a model that takes scans. Unknown fields are refused.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// [`FORMAT`].
     pub format: u32,
+    /// [`Kind::Scan`], also when absent.
+    #[serde(default)]
+    pub kind: Kind,
     /// Lower-case letters, digits, `_` and `-`.
     pub name: String,
     /// Free text; by custom three numbers.
@@ -23,6 +47,9 @@ pub struct Spec {
     pub job_type: String,
     /// One paragraph for people.
     pub description: String,
+    /// Memory in MiB that a bee must have; 0 when absent.
+    #[serde(default)]
+    pub memory_mib: u32,
     /// The network's input.
     pub input: Input,
     /// The network's output.
@@ -127,7 +154,7 @@ pub struct LabelCode {
 pub struct Golden {
     /// Largest absolute difference allowed.
     pub tolerance: f32,
-    /// Of [`crate::golden::noise`].
+    /// Of the noise (SplitMix64; `swarm_inference::golden`).
     pub seed: u64,
     /// (1, channels, x, y, z).
     pub input_shape: [usize; 5],

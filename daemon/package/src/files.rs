@@ -1,10 +1,10 @@
 //! The files of a package, from a directory or a tar archive, within limits.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Component, Path};
 
-use super::PackageError;
+use crate::PackageError;
 
 /// Most files of a package.
 pub const FILES_MAX: usize = 64;
@@ -14,9 +14,11 @@ pub const BYTES_MAX: u64 = 2 << 30;
 pub const ENTRIES_MAX: usize = 2 * FILES_MAX;
 /// Deepest nesting of directories.
 pub const DEPTH_MAX: usize = 4;
+/// Longest path, so that it fits a ustar header whatever its parts are.
+pub const PATH_BYTES_MAX: usize = 100;
 
 /// Relative path with `/`, and content.
-pub(super) type Files = Vec<(String, Vec<u8>)>;
+pub type Files = Vec<(String, Vec<u8>)>;
 
 #[derive(Default)]
 struct Collector {
@@ -92,6 +94,7 @@ fn checked_name(path: &Path) -> Result<String, PackageError> {
         .filter(|part| *part != Component::CurDir)
         .collect();
     if parts.is_empty()
+        || text.len() > PATH_BYTES_MAX
         || parts.len() > DEPTH_MAX
         || !parts
             .iter()
@@ -110,7 +113,11 @@ fn checked_name(path: &Path) -> Result<String, PackageError> {
     Ok(names.join("/"))
 }
 
-pub(super) fn from_dir(root: &Path) -> Result<Files, PackageError> {
+/// Reads a directory. Symbolic links are refused.
+///
+/// # Errors
+/// When something in it is no part of a package, cannot be read, or exceeds a limit.
+pub fn read_dir(root: &Path) -> Result<Files, PackageError> {
     let mut collector = Collector::default();
     let mut open = vec![root.to_path_buf()];
     while let Some(dir) = open.pop() {
@@ -147,14 +154,19 @@ pub(super) fn from_dir(root: &Path) -> Result<Files, PackageError> {
     Ok(collector.files)
 }
 
-pub(super) fn from_tar(archive: impl Read) -> Result<Files, PackageError> {
+/// Reads an uncompressed tar archive of plain files and directories; links, devices and extension headers, which change
+/// names and sizes, are refused.
+///
+/// # Errors
+/// When something in it is no part of a package, the archive is damaged, or exceeds a limit.
+pub fn read_tar(archive: impl Read) -> Result<Files, PackageError> {
     let failed = |source| PackageError::Read {
         path: "the archive".to_owned(),
         source,
     };
     let mut collector = Collector::default();
     let mut archive = tar::Archive::new(archive);
-    for entry in archive.entries().map_err(failed)? {
+    for entry in archive.entries().map_err(failed)?.raw(true) {
         collector.count()?;
         let entry = entry.map_err(failed)?;
         let path = entry.path().map_err(failed)?.into_owned();
@@ -171,6 +183,30 @@ pub(super) fn from_tar(archive: impl Read) -> Result<Files, PackageError> {
         }
     }
     Ok(collector.files)
+}
+
+/// Writes the files as the one tar that a package has: ustar, sorted by path, no owner, no time, mode 0644. The same files
+/// give the same bytes.
+///
+/// # Errors
+/// When writing fails, or a path does not fit a ustar header.
+pub fn write_tar(files: &Files, to: impl Write) -> std::io::Result<()> {
+    let mut sorted: Vec<_> = files.iter().collect();
+    sorted.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+    let mut builder = tar::Builder::new(to);
+    for (path, bytes) in sorted {
+        let mut header = tar::Header::new_ustar();
+        header.set_path(path)?;
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_cksum();
+        builder.append(&header, &bytes[..])?;
+    }
+    builder.into_inner()?.flush()
 }
 
 #[cfg(test)]
@@ -200,7 +236,7 @@ mod tests {
         fs::create_dir(dir.path().join("sub")).expect("created");
         fs::write(dir.path().join("model.toml"), "a").expect("written");
         fs::write(dir.path().join("sub/b"), "bb").expect("written");
-        let mut from_dir = from_dir(dir.path()).expect("plain files");
+        let mut from_dir = read_dir(dir.path()).expect("plain files");
         from_dir.sort();
         let regular = tar::EntryType::Regular;
         let archive = tar_of(&[
@@ -208,10 +244,19 @@ mod tests {
             ("./model.toml", regular, b"a"),
             ("./sub/b", regular, b"bb"),
         ]);
-        let mut from_archive = from_tar(&archive[..]).expect("plain files");
+        let mut from_archive = read_tar(&archive[..]).expect("plain files");
         from_archive.sort();
         assert_eq!(from_dir, from_archive);
         assert_eq!(from_dir[1], ("sub/b".to_owned(), b"bb".to_vec()));
+        let packed = |files: &Files| {
+            let mut bytes = Vec::new();
+            write_tar(files, &mut bytes).expect("memory does not fail");
+            bytes
+        };
+        let once = packed(&from_dir);
+        from_dir.reverse();
+        assert_eq!(once, packed(&from_dir), "the order does not count");
+        assert_eq!(read_tar(&once[..]).expect("our own"), from_archive);
     }
 
     #[test]
@@ -226,7 +271,7 @@ mod tests {
             "a\nb",
             ".",
         ] {
-            let result = from_tar(&tar_of(&[(path, regular, b"x")])[..]);
+            let result = read_tar(&tar_of(&[(path, regular, b"x")])[..]);
             assert!(
                 matches!(result, Err(PackageError::Entry { .. })),
                 "{path:?}: {result:?}"
@@ -237,8 +282,12 @@ mod tests {
             tar::EntryType::Link,
             tar::EntryType::Fifo,
             tar::EntryType::Char,
+            tar::EntryType::GNULongName,
+            tar::EntryType::GNUSparse,
+            tar::EntryType::XHeader,
+            tar::EntryType::XGlobalHeader,
         ] {
-            let result = from_tar(&tar_of(&[("a", kind, b"")])[..]);
+            let result = read_tar(&tar_of(&[("a", kind, b"")])[..]);
             assert!(
                 matches!(result, Err(PackageError::Entry { .. })),
                 "{kind:?}: {result:?}"
@@ -246,7 +295,7 @@ mod tests {
         }
         let twice = tar_of(&[("a", regular, b"1"), ("./a", regular, b"2")]);
         assert!(matches!(
-            from_tar(&twice[..]),
+            read_tar(&twice[..]),
             Err(PackageError::Entry {
                 reason: "is there twice",
                 ..
@@ -258,7 +307,7 @@ mod tests {
             .map(|name| (name.as_str(), regular, &b""[..]))
             .collect();
         assert!(matches!(
-            from_tar(&tar_of(&entries)[..]),
+            read_tar(&tar_of(&entries)[..]),
             Err(PackageError::TooLarge { what: "files", .. })
         ));
     }
@@ -272,13 +321,13 @@ mod tests {
         header.set_cksum();
         archive[..512].copy_from_slice(header.as_bytes());
         assert!(matches!(
-            from_tar(&archive[..]),
+            read_tar(&archive[..]),
             Err(PackageError::TooLarge { what: "bytes", .. })
         ));
         header.set_size(1 << 20);
         header.set_cksum();
         archive[..512].copy_from_slice(header.as_bytes());
-        assert!(from_tar(&archive[..]).is_err());
+        assert!(read_tar(&archive[..]).is_err());
     }
 
     #[cfg(unix)]
@@ -287,7 +336,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         std::os::unix::fs::symlink("/dev/null", dir.path().join("model.onnx")).expect("linked");
         assert!(matches!(
-            from_dir(dir.path()),
+            read_dir(dir.path()),
             Err(PackageError::Entry { .. })
         ));
     }

@@ -1,4 +1,4 @@
-//! The models that can be ordered: packages in the models directory, by digest.
+//! The packages in the models directory, by digest.
 //!
 //! The queen reads of `model.toml` only what she needs for routing; the bee reads it all.
 
@@ -8,9 +8,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use swarm_package::Kind;
 use swarm_types::digest::manifest;
-use swarm_types::{B256, MicroUsdc, sha256};
+use swarm_types::{B256, sha256};
 
+use super::Model;
 use crate::config::QueenConfig;
 use crate::limits::{MODEL_BYTES_MAX, MODELS_MAX, NAME_BYTES_MAX};
 
@@ -22,31 +24,6 @@ const PACKAGE_FILES_MAX: usize = 4_096;
 const MODEL_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Directories within one package.
 const PACKAGE_DEPTH_MAX: usize = 8;
-
-/// A model that can be ordered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Model {
-    /// SHA-256 of the package's manifest; what orders name.
-    pub digest: B256,
-    /// Name.
-    pub name: String,
-    /// Version.
-    pub version: String,
-    /// Licence of the weights.
-    pub licence: String,
-    /// Job type it serves.
-    pub job_type: String,
-    /// Device memory it needs, MiB.
-    pub memory_mib: u32,
-    /// Fee of a job.
-    pub fee: MicroUsdc,
-}
-
-/// Every model, by digest.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Catalogue {
-    models: BTreeMap<B256, Model>,
-}
 
 /// Why the models directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -85,46 +62,26 @@ struct Description {
     licence: String,
     job_type: String,
     #[serde(default)]
+    kind: Kind,
+    #[serde(default)]
     memory_mib: u32,
 }
 
-impl Catalogue {
-    /// Reads every package in the models directory (its subdirectories that hold a `model.toml`).
-    /// Hashes all their files, so it blocks.
-    ///
-    /// # Errors
-    /// When a package cannot be read or is none. A missing package is better noticed at start.
-    pub fn read(config: &QueenConfig) -> Result<Self, CatalogueError> {
-        let mut models = BTreeMap::new();
-        for dir in entries(&config.models_dir)? {
-            if !dir.join(MODEL_FILE).is_file() {
-                continue;
-            }
-            if models.len() >= MODELS_MAX {
-                let what = "holds more packages than the queen takes";
-                return Err(refuse(&config.models_dir, what));
-            }
-            let model = package(&dir, config)?;
-            models.insert(model.digest, model);
+/// Reads every package in the models directory (its subdirectories that hold a `model.toml`).
+pub(super) fn read(config: &QueenConfig) -> Result<BTreeMap<B256, Model>, CatalogueError> {
+    let mut models = BTreeMap::new();
+    for dir in entries(&config.models_dir)? {
+        if !dir.join(MODEL_FILE).is_file() {
+            continue;
         }
-        Ok(Self { models })
+        if models.len() >= MODELS_MAX {
+            let what = "holds more packages than the queen takes";
+            return Err(refuse(&config.models_dir, what));
+        }
+        let model = package(&dir, config)?;
+        models.insert(model.digest, model);
     }
-
-    /// The model of a digest.
-    pub fn get(&self, digest: &B256) -> Option<&Model> {
-        self.models.get(digest)
-    }
-
-    /// Every model, ascending by digest.
-    pub fn iter(&self) -> impl Iterator<Item = &Model> {
-        self.models.values()
-    }
-
-    /// The model that serves a job type: the one with the highest version among them, by text.
-    pub fn by_job_type(&self, job_type: &str) -> Option<&Model> {
-        let fit = self.iter().filter(|model| model.job_type == job_type);
-        fit.max_by(|a, b| (&a.version, &a.name).cmp(&(&b.version, &b.name)))
-    }
+    Ok(models)
 }
 
 fn refuse(path: &Path, what: &'static str) -> CatalogueError {
@@ -165,6 +122,7 @@ fn package(dir: &Path, config: &QueenConfig) -> Result<Model, CatalogueError> {
         version,
         licence,
         job_type,
+        kind,
         memory_mib,
     } = description;
     if job_type.is_empty() || job_type.len() > NAME_BYTES_MAX {
@@ -181,7 +139,10 @@ fn package(dir: &Path, config: &QueenConfig) -> Result<Model, CatalogueError> {
         version,
         licence,
         job_type,
+        kind: kind.name().to_owned(),
         memory_mib,
+        active: true,
+        upload: None,
     })
 }
 
@@ -232,6 +193,8 @@ fn hash_file(path: &Path) -> Result<B256, CatalogueError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::Catalogue;
+    use swarm_types::MicroUsdc;
     use swarm_types::digest::manifest_digest;
 
     fn config(dir: &Path) -> QueenConfig {
@@ -273,7 +236,7 @@ mod tests {
         let model = catalogue.by_job_type("brain_mri").expect("known");
         assert_eq!(model.digest, manifest_digest(&files));
         assert_eq!(model.fee, MicroUsdc(250_000));
-        assert_eq!(catalogue.get(&model.digest), Some(model));
+        assert_eq!(catalogue.get(&model.digest), Some(model.clone()));
 
         std::os::unix::fs::symlink("/etc/hostname", package.join("link")).expect("linked");
         let error = Catalogue::read(&config(dir.path())).expect_err("refused");
