@@ -104,7 +104,7 @@ pub enum Command {
         #[arg(long = "type", value_name = "TYPE")]
         job_type: String,
     },
-    /// Send a scan: a NIfTI file, DICOM files, or a directory with one series
+    /// Send a scan (a NIfTI file, DICOM files, or a directory with one series), or a .npy array for a model that takes one
     Submit(SubmitArgs),
     /// Your jobs
     #[command(subcommand)]
@@ -146,6 +146,9 @@ pub enum Command {
     /// Operator: the bees
     #[command(subcommand)]
     Bee(BeeCommand),
+    /// Operator: the models that can be ordered
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Operator: the contract
     #[command(subcommand)]
     Contract(ContractCommand),
@@ -198,6 +201,7 @@ Examples:
   swarm submit brain/ --type brain_mri --wait --out result/
   swarm submit t1.nii.gz --type brain_mri --max-fee 0.20 --within 30m
   swarm submit cd/ --series 1.2.840.113619.2.1 --type brain_mri --json
+  swarm submit costs.npy --type route --wait
 
 The scan is checked here before anything is sent: it must load and have a place in space. DICOM is
 de-identified here; the map of its UIDs stays in the home directory. The scan is encrypted to the
@@ -317,6 +321,97 @@ pub enum EpochCommand {
         /// Such as epoch-001 or 1
         epoch: EpochId,
     },
+}
+
+/// `swarm model`.
+#[derive(Subcommand, Debug)]
+pub enum ModelCommand {
+    /// Make a package of your own network and a definition, such as spine_mri
+    New(NewModelArgs),
+    /// Check a package and run its golden cases here, with ONNX Runtime
+    Verify {
+        /// Directory or tar
+        package: PathBuf,
+        /// ONNX Runtime's library, if not where scripts/setup puts it
+        #[arg(long, value_name = "FILE")]
+        onnxruntime: Option<PathBuf>,
+    },
+    /// Upload a package; it can be ordered once it is activated
+    #[command(
+        after_help = "The queen checks it, and never changes it: another content is another version.\n\nExample:\n  swarm model push models/brain_mri --activate"
+    )]
+    Push {
+        /// Directory or tar
+        package: PathBuf,
+        /// Let it be ordered at once
+        #[arg(long)]
+        activate: bool,
+    },
+    /// List the models that can be ordered
+    List {
+        /// Those too that cannot be ordered now
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show a model, the bees that serve it, and why others do not
+    Show {
+        /// Digest, name, or NAME@VERSION
+        model: String,
+    },
+    /// Let a model be ordered
+    Activate {
+        /// Digest, name, or NAME@VERSION
+        model: String,
+    },
+    /// Let a model be ordered no more; what was ordered is still done
+    Deactivate {
+        /// Digest, name, or NAME@VERSION
+        model: String,
+    },
+    /// Delete a model that is not active and that no open job orders
+    Delete {
+        /// Digest, name, or NAME@VERSION
+        model: String,
+    },
+    /// Fetch a package from the queen (operators only: its licence may bind the weights)
+    Pull {
+        /// Digest, name, or NAME@VERSION
+        model: String,
+        /// A new directory for it
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+/// `swarm model new`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  swarm model new spine_mri --onnx spine.onnx --name spine_a --licence CC-BY-4.0 models/spine_a
+
+The network takes one float32 volume (1, 1, x, y, z) and gives a score for the background and for each
+label, on the same voxels. The definition says how scans are prepared; take a copy and give its path
+to change that, or the labels.")]
+pub struct NewModelArgs {
+    /// spine_mri, or the path of a definition of yours
+    pub template: String,
+    /// The directory of the new package
+    pub package: PathBuf,
+    /// The network
+    #[arg(long, value_name = "FILE")]
+    pub onnx: PathBuf,
+    /// Name of the model
+    #[arg(long, default_value = "spine_mri")]
+    pub name: String,
+    /// Its version
+    #[arg(long, default_value = "1.0.0")]
+    pub version: String,
+    /// SPDX expression of the weights' licence
+    #[arg(long, value_name = "SPDX")]
+    pub licence: String,
+    /// ONNX Runtime's library, if not where scripts/setup puts it
+    #[arg(long, value_name = "FILE")]
+    pub onnxruntime: Option<PathBuf>,
 }
 
 /// `swarm bee`.

@@ -94,7 +94,7 @@ impl Exit {
             ClientError::Transport { .. } | ClientError::Stuck { .. } => Self::Unreachable,
             ClientError::Digest { .. } => Self::CheckFailed,
             ClientError::Url { .. } | ClientError::Fingerprint(_) => Self::Usage,
-            ClientError::NoKey | ClientError::Sign(_) => Self::Local,
+            ClientError::NoKey | ClientError::Sign(_) | ClientError::Write(_) => Self::Local,
             ClientError::Tls(_) | ClientError::Randomness(_) => Self::Local,
             _ => Self::Refused,
         }

@@ -1,15 +1,20 @@
 //! From what the user names to what may leave this machine: files gathered, checked in space,
 //! de-identified, under names that say nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use swarm_imaging::dicom::seg::{PatientStudy, patient_study};
 use swarm_imaging::{LoadOptions, Source, UidMap, Volume};
+use swarm_package::npy;
 use swarm_types::{B256, sha256};
 
 use crate::cli::SubmitArgs;
+use crate::exit::Failure;
+
+/// What an array is called on its way.
+const ARRAY_FILE: &str = "input.npy";
 
 /// Files by name.
 pub type Files = Vec<(String, Vec<u8>)>;
@@ -58,6 +63,11 @@ pub struct Series {
 
 /// Reads the scan that `args` name, and checks that it has a place in space.
 pub fn read(args: &SubmitArgs) -> Result<Scan> {
+    if let [path] = args.paths.as_slice()
+        && path.extension().is_some_and(|end| end == "npy")
+    {
+        return array(path);
+    }
     let options = LoadOptions {
         series: args.series.clone(),
         ..LoadOptions::default()
@@ -105,6 +115,33 @@ pub fn read(args: &SubmitArgs) -> Result<Scan> {
     })
 }
 
+/// Reads an array: for models that are no scans'. It holds numbers only, so there is nobody's identity to take out.
+fn array(path: &Path) -> Result<Scan> {
+    let shown = path.display();
+    let most = npy::FILE_BYTES_MAX;
+    let length = std::fs::metadata(path)
+        .with_context(|| format!("read {shown}"))?
+        .len();
+    if length > most {
+        let text = format!("{shown} has {length} bytes; an array has {most} at most");
+        return Err(Failure::usage(text).into());
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("read {shown}"))?;
+    let array = npy::read(&bytes).with_context(|| format!("{shown} cannot be taken"))?;
+    // Written anew: what a header says beside the array stays here.
+    let bytes = npy::write(&array);
+    let files = vec![(ARRAY_FILE.to_owned(), bytes)];
+    Ok(Scan {
+        summary: format!("an array of float32 of shape {:?}", array.shape),
+        digest: digest(&files),
+        files,
+        study: Study {
+            sources: vec![path.canonicalize().unwrap_or_else(|_| path.to_owned())],
+            ..Study::default()
+        },
+    })
+}
+
 impl Scan {
     /// Takes the patient's identity out. The files get names that say nothing.
     pub fn deidentify(self, burned_in_ok: bool) -> Result<(Files, Study)> {
@@ -117,6 +154,9 @@ impl Scan {
             )?;
             study.uids = Some(uids);
             return Ok((clean, study));
+        }
+        if self.files.iter().any(|(name, _)| name == ARRAY_FILE) {
+            return Ok((self.files, study));
         }
         let scrub = |(_, bytes): &(String, Vec<u8>)| {
             let gzip = bytes.starts_with(&[0x1f, 0x8b]);

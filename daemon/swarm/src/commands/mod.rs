@@ -8,6 +8,7 @@ mod dev;
 mod epoch;
 mod job;
 mod key;
+mod model;
 mod money;
 mod orb;
 mod quote;
@@ -50,6 +51,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         } => audit::run(session, epoch, bundle, save).await,
         Command::Seal => epoch::seal(session).await,
         Command::Bee(command) => bee::run(session, command).await,
+        Command::Model(command) => model::run(session, command).await,
         Command::Contract(command) => contract::run(session, command).await,
         Command::Orb(command) => orb::run(session, command).await,
         Command::Dev(command) => dev::run(session, command),
