@@ -5,6 +5,7 @@
 mod clocks;
 mod crash;
 mod disk;
+mod models;
 mod outage;
 #[path = "../rack/mod.rs"]
 mod rack;

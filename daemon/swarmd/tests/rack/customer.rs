@@ -124,6 +124,27 @@ impl Customer {
         }
     }
 
+    /// An order of these files for another model, to be done within an hour.
+    pub async fn parcel_for(
+        &self,
+        model: B256,
+        job_type: &str,
+        files: &[(String, Vec<u8>)],
+    ) -> Parcel {
+        let recipients = patiently(async || self.queen.recipients(model).await).await;
+        let recipients: Vec<age::Recipient> = recipients
+            .iter()
+            .map(|r| r.recipient.parse().expect("a recipient"))
+            .collect();
+        let tar = archive::pack(files).expect("packed");
+        let input = input_digest(files);
+        let mut parcel = self.parcel_of(&tar, input, &recipients, nonce(), now() + 3_600);
+        parcel.order.job_type = job_type.into();
+        parcel.order.order.model = model;
+        parcel.order.signature = self.sign(&parcel.order.order);
+        parcel
+    }
+
     pub fn sign(&self, order: &Order) -> Signature65 {
         let signature = self.key.sign_hash_sync(&order.digest(&self.domain));
         signature.expect("signs").into()

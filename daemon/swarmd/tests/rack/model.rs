@@ -126,6 +126,102 @@ fn onnx() -> Vec<u8> {
     [number(1, 8), bytes(8, &number(2, 17)), bytes(7, &graph)].concat()
 }
 
+/// What clients ask for who have a matrix of costs.
+pub const ROUTE: &str = "route";
+
+/// A package whose network relaxes a matrix of costs once: from i to j by whichever k is the shortest way. One whose golden
+/// case is `wrong` promises what the network does not do.
+pub fn relax(version: &str, nonfinite: &str, wrong: bool) -> Vec<(String, Vec<u8>)> {
+    let (seed, side) = GOLDEN;
+    let mut relaxed = relaxed(&noise(seed, side * side), side);
+    if wrong {
+        relaxed[side] += 0.5;
+    }
+    let points: String = (0..side * side)
+        .map(|i| format!("    {{ index = {i}, value = {:?} }},\n", relaxed[i]))
+        .collect();
+    let toml = format!(
+        r#"format = 1
+kind = "tensor"
+name = "relax"
+version = "{version}"
+licence = "Apache-2.0"
+job_type = "{ROUTE}"
+description = "Shortest ways over one stop. For tests of everything around it."
+
+[input]
+tensor = "costs"
+shape = [0, 0]
+nonfinite = "{nonfinite}"
+
+[output]
+tensor = "relaxed"
+shape = [0, 0]
+
+[[golden]]
+tolerance = 0.0001
+seed = {seed}
+input_shape = [{side}, {side}]
+output_shape = [{side}, {side}]
+points = [
+{points}]
+"#
+    );
+    vec![
+        ("model.onnx".to_owned(), relax_onnx()),
+        ("model.toml".to_owned(), toml.into_bytes()),
+    ]
+}
+
+/// What [`relax`]'s network computes.
+pub fn relaxed(costs: &[f32], side: usize) -> Vec<f32> {
+    let way = |i: usize, j: usize| {
+        let over = |k: usize| costs[i * side + k] + costs[k * side + j];
+        (0..side).map(over).fold(f32::INFINITY, f32::min)
+    };
+    (0..side * side)
+        .map(|at| way(at / side, at % side))
+        .collect()
+}
+
+/// (i, k, 1) + (1, k, j), and the smallest over k.
+fn relax_onnx() -> Vec<u8> {
+    let ints =
+        |name: &[u8], value: u8| [bytes(1, name), number(8, value), wide_number(20, 7)].concat();
+    let node = |inputs: &[&[u8]], output: &[u8], kind: &[u8], attributes: &[Vec<u8>]| {
+        let inputs = inputs.iter().map(|name| bytes(1, name));
+        let attributes = attributes.iter().map(|attribute| bytes(5, attribute));
+        let parts: Vec<Vec<u8>> = inputs
+            .chain([bytes(2, output), bytes(4, kind)])
+            .chain(attributes)
+            .collect();
+        bytes(1, &parts.concat())
+    };
+    let keep = [bytes(1, b"keepdims"), number(3, 0), wide_number(20, 2)].concat();
+    let matrix = |name: &str| {
+        let dims = [b"n", b"n"].map(|n| bytes(1, &bytes(2, n))).concat();
+        let tensor = [number(1, 1), bytes(2, &dims)].concat();
+        [bytes(1, name.as_bytes()), bytes(2, &bytes(1, &tensor))].concat()
+    };
+    let graph = [
+        node(&[b"costs"], b"from", b"Unsqueeze", &[ints(b"axes", 2)]),
+        node(&[b"costs"], b"to", b"Unsqueeze", &[ints(b"axes", 0)]),
+        node(&[b"from", b"to"], b"ways", b"Add", &[]),
+        node(
+            &[b"ways"],
+            b"relaxed",
+            b"ReduceMin",
+            &[ints(b"axes", 1), keep],
+        ),
+        bytes(2, b"relax"),
+        bytes(11, &matrix("costs")),
+        bytes(12, &matrix("relaxed")),
+    ]
+    .concat();
+    // Opset 11: the last in which axes are attributes.
+    [number(1, 6), bytes(8, &number(2, 11)), bytes(7, &graph)].concat()
+}
+
 fn tensor(name: &str, dims: &[u8], values: &[f32]) -> Vec<u8> {
     let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     let dims: Vec<u8> = dims.iter().flat_map(|&dim| number(1, dim)).collect();
@@ -158,6 +254,12 @@ fn bytes(field: u8, content: &[u8]) -> Vec<u8> {
     out.push(rest as u8);
     out.extend_from_slice(content);
     out
+}
+
+/// A protobuf field above 15 with a number below 128.
+fn wide_number(field: u16, value: u8) -> Vec<u8> {
+    let key = field << 3;
+    vec![(key & 0x7f) as u8 | 0x80, (key >> 7) as u8, value]
 }
 
 /// A protobuf field with a number below 128.

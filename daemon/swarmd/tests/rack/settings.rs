@@ -77,6 +77,8 @@ name = "{name}"
 key = {{ file = {key:?} }}
 identity = {{ file = {identity:?} }}
 models = {models:?}
+model_cache = {cache:?}
+model_poll = "200ms"
 threads = 1
 memory_mib = 512
 drain_deadline = "5s"
@@ -85,5 +87,6 @@ drain_deadline = "5s"
         key = dir.join(format!("{name}.key")),
         identity = dir.join(format!("{name}.age")),
         models = dir.join("models"),
+        cache = dir.join(format!("{name}.models")),
     )
 }
