@@ -6,6 +6,7 @@
 //! - [`machine`]: the processor's name and the memory.
 //! - [`files`]: how many files and connections may be open.
 //! - [`memory`]: no core dumps of processes that hold keys.
+//! - [`warden`]: the few things that need privilege, asked of a process of its own.
 
 pub mod files;
 mod journal;
@@ -14,3 +15,4 @@ pub mod logging;
 pub mod machine;
 pub mod memory;
 pub mod notify;
+pub mod warden;
