@@ -1,7 +1,8 @@
 //! A bee and what its tasks share.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
 
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::Cache;
 use crate::health::Health;
+use crate::live::Live;
 use crate::models::{self, Models, Runner};
 use crate::sync::Fault;
 use crate::{BeeConfig, BeeError, device};
@@ -29,7 +31,9 @@ pub struct Bee {
 
 /// What the tasks share.
 pub(crate) struct Inner {
+    /// As the bee was started. What can change since is in [`Inner::live`].
     pub config: BeeConfig,
+    pub live: RwLock<Live>,
     pub queen: QueenClient,
     pub signer: PrivateKeySigner,
     pub identity: Identity,
@@ -46,6 +50,8 @@ pub(crate) struct Inner {
     pub places: Arc<Semaphore>,
     pub jobs: TaskTracker,
     held: Mutex<HashMap<String, CancellationToken>>,
+    /// When a job last went a step on.
+    moved_at_instant: Mutex<Instant>,
     /// What the queen said last; `None` before the first registration.
     pub standing: watch::Sender<Option<Standing>>,
     /// Something happened that the queen should hear before the next heartbeat is due.
@@ -122,6 +128,8 @@ impl Bee {
             places: Arc::new(Semaphore::new(config.places() as usize)),
             jobs: TaskTracker::new(),
             held: Mutex::default(),
+            moved_at_instant: Mutex::new(Instant::now()),
+            live: RwLock::new(Live::of(&config)),
             standing: watch::Sender::new(None),
             changed: Notify::new(),
             drain: CancellationToken::new(),
@@ -131,6 +139,13 @@ impl Bee {
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// A bee that crashed too often: it answers its queen, says `why`, and loads and runs nothing.
+    pub fn quarantined(config: BeeConfig, why: String) -> Result<Self, BeeError> {
+        let bee = Self::with_runners(config, Vec::new())?;
+        bee.inner.health.quarantine(why);
+        Ok(bee)
     }
 
     /// The address of the bee's key: what the operator approves.
@@ -158,6 +173,7 @@ impl Inner {
         let lost = CancellationToken::new();
         held.insert(token.to_owned(), lost.clone());
         drop(held);
+        self.moved();
         self.changed.notify_one();
         Some(Held {
             inner: self.clone(),
@@ -187,13 +203,18 @@ impl Inner {
             .signer
             .sign_hash_sync(&digest)
             .map_err(BeeError::Sign)?;
+        let mut engines = self.models.engines();
+        if engines.is_empty() {
+            // The queen wants one named; a bee in quarantine loads none.
+            engines.push("none".into());
+        }
         Ok(RegisterWorker {
             name: self.config.name.clone(),
             recipient,
             recipient_signature: Signature65::from(signature),
             device: self.device.clone(),
             models: self.models.digests(),
-            engines: self.models.engines(),
+            engines,
             concurrency: self.config.places(),
             version: env!("CARGO_PKG_VERSION").into(),
             join_code: self.config.join_code.clone(),
@@ -218,18 +239,46 @@ impl Inner {
 
     /// Says in the log and to the service manager where the bee stands.
     pub fn say_standing(&self) {
-        let standing = self.standing.borrow().clone();
+        let (worker, line) = (self.signer.address(), self.standing_line());
+        tracing::info!(%worker, queen = self.queen.base_url(), "{line}");
+        self.say_status();
+    }
+
+    /// Says to the service manager where the bee stands and what it does.
+    pub fn say_status(&self) {
+        let mut line = self.standing_line();
+        let held = self.held().len();
+        if held > 0 {
+            line.push_str(&format!("; at work: {held}"));
+        }
+        notify::status(&line);
+    }
+
+    fn standing_line(&self) -> String {
         let worker = self.signer.address();
-        let line = match standing {
+        if let Some(why) = self.health.not_ready_reason() {
+            return format!("not ready: {why}");
+        }
+        match *self.standing.borrow() {
             None => "waiting for the queen".to_owned(),
             Some(Standing {
                 approved: false, ..
             }) => format!("waits for the operator: swarm bee approve {worker:#x}"),
             Some(Standing { drain: true, .. }) => "drains, as the operator asked".to_owned(),
             Some(_) => "takes jobs".to_owned(),
-        };
-        tracing::info!(%worker, queen = self.queen.base_url(), "{line}");
-        notify::status(&line);
+        }
+    }
+
+    /// A job went a step on.
+    pub fn moved(&self) {
+        *self.moved_at() = Instant::now();
+    }
+
+    /// When a job last went a step on.
+    pub fn moved_at(&self) -> std::sync::MutexGuard<'_, Instant> {
+        self.moved_at_instant
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<String, CancellationToken>> {

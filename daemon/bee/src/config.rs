@@ -31,6 +31,9 @@ pub struct BeeConfig {
     /// Talk plain HTTP to a queen on another machine: the network between is ours.
     #[serde(default)]
     pub queen_plain_http: bool,
+    /// What is logged, such as `info` or `swarm_bee=debug,warn`; `RUST_LOG` wins.
+    #[serde(default)]
+    pub log: Option<String>,
     /// Name for people, such as `bee-01`.
     pub name: String,
     /// The key that signs requests and executions.
@@ -175,6 +178,11 @@ impl BeeConfig {
             self.warm_models_max > 0,
             "warm_models_max: must be above 0".into(),
         );
+        if let Some(log) = &self.log
+            && let Err(error) = swarm_host::logging::check(log)
+        {
+            found.push(error.to_string());
+        }
         if let Err(error) = self.tls() {
             found.push(format!("queen_fingerprint: {error}"));
         }
@@ -263,6 +271,7 @@ mod tests {
         config.concurrency = 0;
         config.prefetch = 9;
         config.poll = Duration::from_secs(31);
+        config.log = Some("bee=loud".into());
         config.queen_fingerprint = Some("12".into());
         config.queen_plain_http = true;
         config.payee = Some(Address::ZERO);
@@ -276,6 +285,7 @@ mod tests {
             "concurrency",
             "prefetch",
             "poll",
+            "log",
             "queen_fingerprint",
             "queen_plain_http",
             "payee",

@@ -27,6 +27,8 @@ struct State {
     ran_at_instant: Option<Instant>,
     /// Why the last run failed, if it did.
     fault: Option<String>,
+    /// Why nothing is run at all; for as long as the bee runs.
+    quarantine: Option<String>,
 }
 
 impl Health {
@@ -34,6 +36,7 @@ impl Health {
         let state = State {
             ran_at_instant: None,
             fault: None,
+            quarantine: None,
         };
         Self {
             state: Mutex::new(state),
@@ -55,6 +58,14 @@ impl Health {
             .fault = Some(why);
     }
 
+    /// Nothing may run any more.
+    pub fn quarantine(&self, why: String) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .quarantine = Some(why);
+    }
+
     /// Why the bee is not ready; `None` when it is.
     pub fn not_ready_reason(&self) -> Option<String> {
         self.not_ready_reason_at(Instant::now())
@@ -62,8 +73,8 @@ impl Health {
 
     fn not_ready_reason_at(&self, now: Instant) -> Option<String> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(fault) = &state.fault {
-            return Some(fault.clone());
+        if let Some(why) = state.quarantine.as_ref().or(state.fault.as_ref()) {
+            return Some(why.clone());
         }
         match state.ran_at_instant {
             None => Some("the engine has not run yet".into()),
@@ -77,6 +88,9 @@ impl Health {
 
     fn test_is_due(&self) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.quarantine.is_some() {
+            return false;
+        }
         state.fault.is_some()
             || state
                 .ran_at_instant
@@ -164,5 +178,9 @@ mod tests {
         assert!(health.test_is_due());
         health.ran();
         assert!(health.not_ready_reason().is_none());
+        health.quarantine("it crashed".into());
+        health.ran();
+        assert_eq!(health.not_ready_reason().as_deref(), Some("it crashed"));
+        assert!(!health.test_is_due());
     }
 }

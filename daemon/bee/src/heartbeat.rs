@@ -56,6 +56,7 @@ impl Inner {
             temperature_celsius: None,
             power_milliwatts: None,
         };
+        self.say_status();
         match self.queen.heartbeat(&heartbeat).await {
             Ok(answer) => self.take_answer(&answer),
             Err(error) if error.kind() == Some(NOT_REGISTERED) => {

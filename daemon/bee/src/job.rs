@@ -102,7 +102,7 @@ impl Inner {
         let reply_to = self.check(lease)?;
         let (steps, seen) = watch::channel::<Step>(("fetch", 0));
         let token = lease.token.clone();
-        let interval = self.config.progress_interval;
+        let interval = self.live().progress_interval;
         let report = progress::report(self.queen.clone(), lease.job_id, token, seen, interval);
         let _report = AbortOnDropHandle::new(tokio::spawn(report));
 
@@ -129,7 +129,7 @@ impl Inner {
         if self.models.takes(&lease.order.order.model).is_none() {
             return Err(Failure::passing("this bee does not have the model"));
         }
-        let max = self.config.input_bytes_max;
+        let max = self.live().input_bytes_max;
         if lease.input.size > max {
             return Err(Failure::passing(format!(
                 "the input is larger than the {max} bytes that this bee takes"
@@ -143,6 +143,7 @@ impl Inner {
         let mut patience = Patience::new(lease);
         let mut told = |done: u64, of: u64| {
             let part = done as f32 / of.max(1) as f32;
+            self.moved();
             steps.send_replace(("fetch", progress::within(FETCH, part)));
         };
         loop {
@@ -176,6 +177,7 @@ impl Inner {
                 if stage == Stage::Infer && part > 0.0 {
                     inner.health.ran();
                 }
+                inner.moved();
                 steps.send_replace(progress::step(stage, part));
             };
             let mut crashed = false;
@@ -208,6 +210,7 @@ impl Inner {
         let mut patience = Patience::new(lease);
         let mut told = |done: u64, of: u64| {
             let part = done as f32 / of.max(1) as f32;
+            self.moved();
             steps.send_replace(("upload", progress::within(UPLOAD, part)));
         };
         loop {

@@ -9,7 +9,8 @@
 //!   minutes the bee is not ready.
 //! - **models** (`sync`): with a `model_cache`, every 30 s: pulls the packages that the queen has active, checks their digests,
 //!   loads them (the golden cases run) and drops what she deleted. Then the bee registers again with what it serves.
-//! - **lease loop** (`run`): long-polls whenever a place is free. Ends with the drain.
+//! - **lease loop** (`run`): long-polls whenever a place is free. Ends with the drain. It tells systemd's watchdog that
+//!   the bee lives, as long as jobs that are at work move.
 //! - **one task a job** (`job`): fetch, compute, upload, complete. As many as there are places, so that the next input
 //!   comes and the last result goes while the engine computes. Ends with the job, its lease, or the drain's deadline.
 //! - **one thread a computation** (`work`): at most `concurrency`; not a task, because it cannot be interrupted and
@@ -26,6 +27,7 @@ mod error;
 mod health;
 mod heartbeat;
 mod job;
+mod live;
 mod models;
 mod progress;
 mod run;
@@ -35,5 +37,6 @@ mod work;
 pub use bee::Bee;
 pub use config::BeeConfig;
 pub use error::BeeError;
+pub use live::{Reloader, Unchanged};
 pub use models::{Input, Runner};
 pub use work::Failure;

@@ -1,5 +1,7 @@
 //! The life of a bee: test, register, adopt, lease, drain.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(15);
 const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 /// How often a bee that may not work looks whether it may now.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// A bee whose jobs do not move for so long hangs; one step of a network on a slow processor takes minutes.
+const STILL_MAX: Duration = Duration::from_secs(600);
+/// Longest time between two signs of life that is no fault: the lease loop turns at least every second.
+const TURN_MAX: Duration = Duration::from_secs(30);
 /// Time for giving back what was not done by the drain's deadline.
 const GIVE_BACK_MAX: Duration = Duration::from_secs(8);
 
@@ -37,19 +43,12 @@ impl Bee {
     pub async fn serve(self, shutdown: CancellationToken) -> Result<(), BeeError> {
         let inner = self.inner;
         inner.self_test().await;
+        notify::expect_watchdog(TURN_MAX);
         notify::ready();
-        let _watchdog = notify::watchdog_interval().map(|every| {
-            tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
-                loop {
-                    notify::watchdog();
-                    tokio::time::sleep(every).await;
-                }
-            }))
-        });
         // Cancel-safe: a registration that is cut off is repeated at the next start.
         let adopted = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
-            adopted = inner.register() => adopted?,
+            adopted = inner.turning(inner.register()) => adopted?,
         };
         inner.adopt(adopted);
         let end = CancellationToken::new();
@@ -60,7 +59,6 @@ impl Bee {
         let models = tokio::spawn(inner.clone().sync_until(end.clone()));
         inner.lease_until(&shutdown).await;
 
-        notify::stopping();
         inner.finish().await;
         end.cancel();
         let (heartbeat, health, models) = tokio::join!(heartbeat, health, models);
@@ -93,7 +91,11 @@ impl Inner {
                         ?pause,
                         "the queen is away; trying again"
                     );
-                    notify::status(&format!("the queen at {queen} is away"));
+                    let status = match self.health.not_ready_reason() {
+                        Some(why) => format!("not ready: {why}; the queen at {queen} is away"),
+                        None => format!("the queen at {queen} is away"),
+                    };
+                    notify::status(&status);
                 }
                 Err(error) => return Err(BeeError::Refused(error)),
             }
@@ -135,7 +137,7 @@ impl Inner {
             // at the next start.
             let taken = tokio::select! {
                 () = shutdown.cancelled() => return,
-                taken = self.take() => taken,
+                taken = self.turning(self.take()) => taken,
             };
             match taken {
                 Ok(taken) => {
@@ -158,7 +160,7 @@ impl Inner {
                     pause = (pause * 2).min(PAUSE_MAX);
                     tokio::select! {
                         () = shutdown.cancelled() => return,
-                        () = tokio::time::sleep(wait) => {}
+                        () = self.turning(tokio::time::sleep(wait)) => {}
                     }
                 }
             }
@@ -177,9 +179,25 @@ impl Inner {
         }
         let leases = self
             .queen
-            .lease(self.config.poll, free.len() as u32)
+            .lease(self.live().poll, free.len() as u32)
             .await?;
         Ok(leases.into_iter().zip(free).collect())
+    }
+
+    /// Awaits `work`, and turns meanwhile: each turn tells the watchdog that the bee lives. It does when it has nothing to
+    /// do, or when what it does moves; it does not when an engine hangs.
+    async fn turning<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            // Cancel-safe: `work` is polled on where it was.
+            let done = tokio::time::timeout(LOOK_AGAIN, &mut work).await;
+            if self.jobs.is_empty() || self.moved_at().elapsed() < STILL_MAX {
+                notify::watchdog();
+            }
+            if let Ok(done) = done {
+                return done;
+            }
+        }
     }
 
     fn may_work(&self) -> bool {
@@ -201,15 +219,15 @@ impl Inner {
 
     /// Finishes what it has; gives back what is not done in time.
     async fn finish(&self) {
-        let deadline = self.config.drain_deadline;
+        let deadline = self.live().drain_deadline;
+        notify::stopping(deadline + GIVE_BACK_MAX);
         self.drain.cancel();
         self.changed.notify_one();
         self.jobs.close();
         let open = self.jobs.len();
         tracing::info!(open, ?deadline, "drains");
         notify::status(&format!("drains: {open} jobs to finish"));
-        notify::extend(deadline + GIVE_BACK_MAX);
-        if tokio::time::timeout(deadline, self.jobs.wait())
+        if tokio::time::timeout(deadline, self.turning(self.jobs.wait()))
             .await
             .is_ok()
         {

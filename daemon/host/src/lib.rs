@@ -3,6 +3,8 @@
 //! - [`keys`]: secrets from systemd credentials, key files or keystores, never from the environment.
 //! - [`logging`]: the journal under systemd, plain text elsewhere.
 //! - [`notify`]: readiness and watchdog, silent where there is no systemd.
+//! - [`reload`]: which keys of a configuration may change while a daemon runs.
+//! - [`quarantine`]: a daemon that keeps crashing stops trying and says so.
 //! - [`machine`]: the processor's name and the memory.
 //! - [`files`]: how many files and connections may be open.
 //! - [`memory`]: no core dumps of processes that hold keys.
@@ -15,4 +17,6 @@ pub mod logging;
 pub mod machine;
 pub mod memory;
 pub mod notify;
+pub mod quarantine;
+pub mod reload;
 pub mod warden;

@@ -9,9 +9,19 @@ pub fn ready() {
     send(NotifyState::Ready);
 }
 
-/// The unit is about to end.
-pub fn stopping() {
+/// The unit takes a new configuration; [`ready`] ends that, also when it was refused.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        // In one message, as `Type=notify-reload` asks for.
+        Ok(now) => send_all(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!(%error, "no monotonic clock"),
+    }
+}
+
+/// The unit is about to end, and may take `time` for that before it counts as hung.
+pub fn stopping(time: Duration) {
     send(NotifyState::Stopping);
+    extend(time);
 }
 
 /// One line for `systemctl status`.
@@ -21,7 +31,7 @@ pub fn status(line: &str) {
     send(NotifyState::Status(&line));
 }
 
-/// The process is alive and does its work.
+/// The process is alive and does its work. Called by the loop that does it, never by a timer beside it.
 pub fn watchdog() {
     send(NotifyState::Watchdog);
 }
@@ -32,13 +42,26 @@ pub fn extend(time: Duration) {
     send(NotifyState::ExtendTimeoutUsec(micros));
 }
 
-/// How often [`watchdog`] must be called, halved so that one late call is no fault; `None` without a watchdog.
-pub fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+/// Warns when the unit's watchdog waits less than `longest`, the longest time between two calls of [`watchdog`] that is
+/// no fault.
+pub fn expect_watchdog(longest: Duration) {
+    if let Some(limit) = sd_notify::watchdog_enabled()
+        && limit < longest
+    {
+        tracing::warn!(
+            ?limit,
+            ?longest,
+            "WatchdogSec= of this unit is too short: it would be killed while it works"
+        );
+    }
 }
 
 fn send(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+    send_all(&[state]);
+}
+
+fn send_all(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager was not reached");
     }
 }

@@ -230,7 +230,7 @@ async fn prove(
 
 /// Refuses who is not an operator.
 fn operator(app: &AppState, signer: Address) -> Answer<()> {
-    if app.config.operators.contains(&signer) {
+    if app.live().operators.contains(&signer) {
         return Ok(());
     }
     let detail = format!("{signer} is not an operator of this queen");

@@ -8,7 +8,7 @@
 //! | server | requests | commands to the ledger, blobs to the store, answers |
 //! | routing (inside requests) | jobs that became pending, long-polls that wait | leases |
 //! | feed | the ledger's journal | events to every listener of `/api/v1/events` |
-//! | sweeper | the clock | lapsed leases and deadlines moved on; inputs and results destroyed, each with a record; bees looked up again |
+//! | sweeper | the clock | lapsed leases and deadlines moved on; inputs and results destroyed, each with a record; bees looked up again; watchdog and status line for systemd |
 //! | webhooks | deliveries that are due | signed requests to clients' URLs |
 //! | settlement | the chain, seals that are asked for | blocks to the ledger, bundles, seals to the chain |
 //! | index | the chain and the bundles, never the ledger | SwarmOrb's `index.json` and what is beside it |
@@ -35,7 +35,9 @@ mod connections;
 mod convert;
 mod extract;
 mod feed;
+mod file;
 pub mod limits;
+mod live;
 mod metrics;
 mod middleware;
 mod names;
@@ -59,6 +61,8 @@ pub use config::{
     ChainConfig, ConfigError, EnsConfig, FeesConfig, LimitsConfig, ListenConfig, OrbConfig,
     QueenConfig, RailsConfig, Rate, RetentionConfig, Span,
 };
+pub use file::{QueenFile, QueenKeyFiles};
+pub use live::Unchanged;
 pub use queen::{Queen, QueenHandle, QueenKeys, StartError};
 pub use rails::Strategy;
 pub use state::audit_dir;

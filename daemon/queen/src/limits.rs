@@ -77,11 +77,11 @@ struct Bucket {
 
 /// A token bucket for every key, with bounded memory.
 pub struct Buckets<K> {
-    rate: Rate,
     state: Mutex<State<K>>,
 }
 
 struct State<K> {
+    rate: Rate,
     buckets: HashMap<K, Bucket>,
     shared: Bucket,
 }
@@ -94,19 +94,27 @@ impl<K: Eq + Hash> Buckets<K> {
             at: Instant::now(),
         };
         Self {
-            rate,
             state: Mutex::new(State {
+                rate,
                 buckets: HashMap::new(),
                 shared: full,
             }),
         }
     }
 
+    /// Fills and holds by another rate from now on.
+    pub fn set_rate(&self, rate: Rate) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .rate = rate;
+    }
+
     /// Takes a token of `key`'s bucket; when there is none, says how long until there is.
     pub fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
-        let rate = self.rate;
         // A panic cannot leave a half-changed bucket behind, so a poisoned lock is as good as any.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let rate = state.rate;
         if state.buckets.len() >= BUCKETS_MAX && !state.buckets.contains_key(&key) {
             state
                 .buckets

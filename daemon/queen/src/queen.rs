@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
@@ -30,6 +30,7 @@ use crate::config::{ChainConfig, ConfigError, QueenConfig};
 use crate::connections::Limited;
 use crate::feed::Feed;
 use crate::limits::{Buckets, HANDSHAKE_TIME_MAX, PIECES_MAX};
+use crate::live::{Live, Unchanged};
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::orb::{self, Orb};
@@ -40,7 +41,12 @@ use crate::settlement::{RESTORED, Settlement, SettlementKeys, Shares};
 use crate::state::{App, AppState, audit_dir};
 use crate::tls::{self, Tls, TlsError};
 use crate::uploads::Uploads;
-use crate::{api, sweeper, webhooks};
+use crate::{api, live, sweeper, webhooks};
+
+/// How long tasks may take beyond the open requests.
+const TASKS_END_MAX: Duration = Duration::from_secs(1);
+/// How long closing the ledger may take: its log is written back.
+const LEDGER_CLOSE_MAX: Duration = Duration::from_secs(20);
 
 /// Why the queen does not start.
 #[derive(Debug, thiserror::Error)]
@@ -111,10 +117,12 @@ pub struct QueenHandle {
     pub fingerprint: Option<B256>,
     /// Her ledger.
     pub ledger: Ledger,
-    stop: CancellationToken,
+    app: App,
+    /// What is configured by now.
+    config: QueenConfig,
+    tls: Option<RustlsConfig>,
     server: Handle<SocketAddr>,
     tasks: JoinSet<()>,
-    grace: Duration,
 }
 
 impl Queen {
@@ -192,7 +200,6 @@ impl Queen {
         } = self;
         let stop = app.stop.clone();
         let server = Handle::new();
-        let grace = app.config.shutdown.0;
         let addr = listener.local_addr().unwrap_or(app.config.listen.address);
         let fingerprint = tls.as_ref().map(|tls| tls.fingerprint);
         let mut tasks = JoinSet::new();
@@ -216,16 +223,17 @@ impl Queen {
                 }
             });
         }
-        let ledger = app.ledger.clone();
-        tasks.spawn(listen(app, listener, tls, server.clone()));
+        let tls = tls.map(|tls| RustlsConfig::from_config(tls.config));
+        tasks.spawn(listen(app.clone(), listener, tls.clone(), server.clone()));
         QueenHandle {
             addr,
             fingerprint,
-            ledger,
-            stop,
+            ledger: app.ledger.clone(),
+            config: app.config.clone(),
+            app,
+            tls,
             server,
             tasks,
-            grace,
         }
     }
 }
@@ -299,6 +307,7 @@ pub(crate) async fn assemble(
     let (link, port) = seam::link(trouble, old_copy);
     let rails = Rails::start(ledger.clone(), config.rails.clone(), clock.clone()).await;
     let app = AppState {
+        changeable: RwLock::new(Arc::new(Live::of(&config))),
         domain: Domain::new(config.chain.chain_id, config.chain.escrow),
         store,
         catalogue,
@@ -341,7 +350,12 @@ fn private_dir(path: &Path) -> Result<(), StartError> {
     })
 }
 
-async fn listen(app: App, listener: TcpListener, tls: Option<Tls>, handle: Handle<SocketAddr>) {
+async fn listen(
+    app: App,
+    listener: TcpListener,
+    tls: Option<RustlsConfig>,
+    handle: Handle<SocketAddr>,
+) {
     let head_time = app.config.limits.head_time.0;
     let limited = Limited::new(app.clone());
     let service = api::router(app).into_make_service_with_connect_info::<SocketAddr>();
@@ -367,7 +381,7 @@ async fn listen(app: App, listener: TcpListener, tls: Option<Tls>, handle: Handl
     let served = match tls {
         None => server.acceptor(limited).serve(service).await,
         Some(tls) => {
-            let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls.config))
+            let acceptor = RustlsAcceptor::new(tls)
                 .handshake_timeout(HANDSHAKE_TIME_MAX)
                 .acceptor(limited);
             server.map(|_| acceptor).serve(service).await
@@ -382,10 +396,11 @@ impl QueenHandle {
     /// Takes nothing new, lets what is open end within the configured time, stops every task, and
     /// closes the ledger.
     pub async fn shutdown(mut self) {
-        self.stop.cancel();
-        self.server.graceful_shutdown(Some(self.grace));
+        let grace = self.config.shutdown.0;
+        self.app.stop.cancel();
+        self.server.graceful_shutdown(Some(grace));
         let ended = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.grace + Duration::from_secs(1), ended)
+        if tokio::time::timeout(grace + TASKS_END_MAX, ended)
             .await
             .is_err()
         {
@@ -393,6 +408,21 @@ impl QueenHandle {
             self.tasks.shutdown().await;
         }
         self.ledger.close().await;
+    }
+
+    /// How long [`Self::shutdown`] may take.
+    pub fn shutdown_max(&self) -> Duration {
+        self.config.shutdown.0 + TASKS_END_MAX + LEDGER_CLOSE_MAX
+    }
+
+    /// Takes another configuration, as far as it can while she runs, or nothing of it. Answers the keys that changed.
+    ///
+    /// # Errors
+    /// [`Unchanged`].
+    pub fn reload(&mut self, new: QueenConfig) -> Result<Vec<String>, Unchanged> {
+        let keys = live::reload(&self.app, self.tls.as_ref(), &self.config, &new)?;
+        self.config = new;
+        Ok(keys)
     }
 
     /// Waits until any task ends by itself, which none should: the caller then shuts down.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use alloy::signers::SignerSync;
@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::QueenConfig;
 use crate::feed::Feed;
 use crate::limits::Buckets;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::orb::Orb;
@@ -40,8 +41,10 @@ pub type App = Arc<AppState>;
 pub struct AppState {
     /// The time.
     pub clock: Clock,
-    /// Configuration, checked.
+    /// Configuration, checked, as she was started. What can change since is in [`Self::live`].
     pub config: QueenConfig,
+    /// What can change.
+    pub changeable: RwLock<Arc<Live>>,
     /// Money and jobs.
     pub ledger: Ledger,
     /// Blobs.
@@ -95,10 +98,22 @@ pub struct AppState {
 impl AppState {
     /// Seconds for which an order may be open, as far as the escrow's terms allow what is configured.
     pub fn order_life(&self) -> u64 {
-        let configured = self.config.max_order_life.as_seconds_down();
+        let configured = self.live().max_order_life.as_seconds_down();
         self.settlement
             .order_life()
             .map_or(configured, |safe| safe.min(configured))
+    }
+
+    /// What the configuration says by now of what can change.
+    pub fn live(&self) -> Arc<Live> {
+        let live = self.changeable.read();
+        Arc::clone(&live.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes it.
+    pub fn set_live(&self, live: Live) {
+        let changeable = self.changeable.write();
+        *changeable.unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
     }
 
     /// Takes a token of the signer's bucket.

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use swarm_host::notify;
 use swarm_ledger::LedgerError;
 use swarm_ledger::commands::{BlobDeleted, Sweep};
 use swarm_ledger::records::{BlobKind, BlobRecord};
@@ -17,6 +18,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(5);
 /// Time between looks at every bee.
 const RECONCILE_EVERY: Duration = Duration::from_secs(10);
+/// Longest time that one answer of the ledger or of the blob store takes on a slow disk.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Blobs destroyed while submissions wait.
 const RETENTION_AT_ONCE: u32 = 32;
 
@@ -24,6 +27,8 @@ const RETENTION_AT_ONCE: u32 = 32;
 pub async fn run(app: App) {
     let mut retained = None::<Instant>;
     let mut reconciled = Instant::now();
+    notify::expect_watchdog(ANSWER_MAX);
+    say(&app).await;
     loop {
         tokio::select! {
             // Cancel-safe: nothing was taken.
@@ -32,6 +37,8 @@ pub async fn run(app: App) {
             () = tokio::time::sleep(SWEEP_EVERY) => {}
         }
         report("deadlines", deadlines(&app).await);
+        // The ledger's writer answered, if only with an error: she is not hung.
+        notify::watchdog();
         if retained.is_none_or(|at| at.elapsed() >= RETENTION_EVERY) {
             retained = Some(Instant::now());
             retention(&app).await;
@@ -39,8 +46,31 @@ pub async fn run(app: App) {
         if reconciled.elapsed() >= RECONCILE_EVERY {
             reconciled = Instant::now();
             report("bees", app.rails.reconcile().await);
+            say(&app).await;
         }
     }
+}
+
+/// One line for `systemctl status`: the work, and what is in its way.
+async fn say(app: &AppState) {
+    let trouble = match (app.ledger.trouble(), app.settlement.status().chain_trouble) {
+        (Some(trouble), _) => format!("the ledger takes no changes: {trouble}"),
+        (None, Some(trouble)) => format!("chain: {trouble}"),
+        (None, None) => "chain: ok".into(),
+    };
+    let bees = app.rails.online(None);
+    let line = match app.ledger.stats().await {
+        Ok(stats) => {
+            let open = stats.jobs.iter().filter(|(state, _)| !state.is_terminal());
+            let jobs: u64 = open.map(|(_, count)| count).sum();
+            format!(
+                "bees: {bees}; open jobs: {jobs}; epoch: {}; {trouble}",
+                stats.open_epoch
+            )
+        }
+        Err(error) => format!("the ledger does not answer: {}", chain(&error)),
+    };
+    notify::status(&line);
 }
 
 /// Everything that [`run`] does from time to time, once.
@@ -94,8 +124,9 @@ async fn deadlines(app: &App) -> Result<(), LedgerError> {
 async fn retention(app: &AppState) {
     loop {
         let now = app.clock.seconds();
-        let orphans = now.saturating_sub(app.config.retention.orphans.as_seconds_down());
-        let days = u64::from(app.config.retention.result_days);
+        let retention = app.live().retention.clone();
+        let orphans = now.saturating_sub(retention.orphans.as_seconds_down());
+        let days = u64::from(retention.result_days);
         let results = now.saturating_sub(days * SECONDS_A_DAY);
         // Mostly there is none, and no submission waits.
         match app.ledger.retention_due(orphans, results, 1).await {
@@ -116,6 +147,7 @@ async fn retention(app: &AppState) {
         let full = due.len() == RETENTION_AT_ONCE as usize;
         let mut destroyed = 0;
         for blob in due {
+            notify::watchdog();
             destroying.forget(&blob.blob.sha256);
             match destroy(app, &blob, now).await {
                 Ok(()) => destroyed += 1,

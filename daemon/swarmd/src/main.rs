@@ -7,8 +7,8 @@
 mod demo;
 mod ledger;
 mod run;
+mod warden;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -24,24 +24,16 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Role {
     /// Run the queen: job API, ledger, queue, epochs
-    Queen(ConfigArgs),
+    Queen(run::QueenArgs),
     /// Run a bee: lease jobs from a queen, compute, earn
-    Bee(ConfigArgs),
+    Bee(run::BeeArgs),
+    /// Do what needs privilege for queen and bees of this box; systemd starts it when one asks
+    Warden(warden::WardenArgs),
     /// Look after a queen's ledger: check, backup, restore
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
     /// Show the whole way of a job on this machine, with the real parts
     Demo(demo::DemoArgs),
-}
-
-#[derive(clap::Args, Debug)]
-struct ConfigArgs {
-    /// Configuration (TOML)
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Read and check the configuration, then end
-    #[arg(long)]
-    check: bool,
 }
 
 /// How the daemon ends; systemd's restart policy goes by it.
@@ -69,8 +61,9 @@ fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match cli.role {
-            Role::Queen(args) => run::queen(&args.config, args.check).await,
-            Role::Bee(args) => run::bee(&args.config, args.check).await,
+            Role::Queen(args) => run::queen(&args).await,
+            Role::Bee(args) => run::bee(args).await,
+            Role::Warden(args) => warden::run(&args).await,
             Role::Ledger(command) => ledger::run(command),
             Role::Demo(args) => demo::run(args).await,
         }

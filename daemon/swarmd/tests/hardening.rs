@@ -1,116 +1,14 @@
 //! The processes that hold keys: nothing of their memory reaches the disk. And a configuration with a typo: nothing
 //! happens at all.
 
+mod daemons;
+
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Everything that two daemons need, in a directory of its own.
-struct Files(tempfile::TempDir);
-
-impl Files {
-    fn new() -> Self {
-        let files = Self(tempfile::tempdir().expect("a directory"));
-        for (n, key) in ["queen.key", "settler.key", "gas.key", "bee.key"]
-            .iter()
-            .enumerate()
-        {
-            files.secret(key, &format!("{:064x}", n + 1));
-        }
-        let identity = swarm_store::age::Identity::generate();
-        files.secret("bee.age", &identity.secret_text());
-        std::fs::create_dir(files.path("models")).expect("made");
-        files
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn secret(&self, name: &str, text: &str) {
-        swarm_host::keys::create_secret(&self.path(name), text).expect("written");
-    }
-
-    fn queen(&self) -> String {
-        format!(
-            r#"
-            [keys]
-            queen = {{ file = {:?} }}
-            settlers = [{{ file = {:?} }}]
-            gas = {{ file = {:?} }}
-            [queen]
-            state_dir = {:?}
-            models_dir = {:?}
-            operators = ["0x00000000000000000000000000000000000000aa"]
-            [queen.listen]
-            address = "127.0.0.1:0"
-            [queen.chain]
-            chain_id = 84532
-            escrow = "0x0000000000000000000000000000000000000001"
-            token = "0x0000000000000000000000000000000000000002"
-            default_cap = "100000000"
-            [queen.fees]
-            protocol_payee = "0x0000000000000000000000000000000000000003"
-            operator_payee = "0x0000000000000000000000000000000000000004"
-            "#,
-            self.path("queen.key"),
-            self.path("settler.key"),
-            self.path("gas.key"),
-            self.path("state"),
-            self.path("models"),
-        )
-    }
-
-    fn bee(&self) -> String {
-        format!(
-            r#"
-            queen = "http://127.0.0.1:9"
-            name = "bee-01"
-            key = {{ file = {:?} }}
-            identity = {{ file = {:?} }}
-            models = {:?}
-            "#,
-            self.path("bee.key"),
-            self.path("bee.age"),
-            cached("models"),
-        )
-    }
-
-    fn command(&self, role: &str, config: &str) -> Command {
-        let file = self.path(&format!("{role}.toml"));
-        std::fs::write(&file, config).expect("written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_swarmd"));
-        command
-            .arg(role)
-            .arg("--config")
-            .arg(file)
-            .current_dir(self.0.path());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    fn run(&self, role: &str, config: &str) -> Output {
-        self.command(role, config).output().expect("it starts")
-    }
-}
-
-/// What scripts/setup put into the cache.
-fn cached(name: &str) -> PathBuf {
-    let cache = std::env::var_os("SWARM_CACHE").map(PathBuf::from);
-    let home =
-        || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/swarmos");
-    let path = cache.unwrap_or_else(home).join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: run scripts/setup",
-        path.display()
-    );
-    path
-}
+use daemons::Files;
 
 /// The line of /proc/PID/limits on core dumps, once the process has set it.
 fn core_limit(child: &Child) -> String {
@@ -230,7 +128,22 @@ fn a_configuration_with_a_typo_is_refused_by_name_and_does_nothing() {
             "[queen.fees]\nfees = \"1\"",
             "fees",
         ),
+        (
+            "queen",
+            &queen,
+            "[queen.chain]",
+            "[queen.rails]\nlease = \"120\"\n[queen.chain]",
+            "lease",
+        ),
+        (
+            "queen",
+            &queen,
+            "[keys]",
+            "log = \"queen=loud\"\n[keys]",
+            "log",
+        ),
         ("bee", &bee, "name =", "nam =", "nam"),
+        ("bee", &bee, "bee.age", "none.age", "none.age"),
         ("bee", &bee, "name =", "poll = \"30\"\nname =", "poll"),
         (
             "bee",
@@ -251,5 +164,32 @@ fn a_configuration_with_a_typo_is_refused_by_name_and_does_nothing() {
         let mut before = before.clone();
         before.retain(|name| !name.ends_with(".toml"));
         assert_eq!(after, before, "{to}");
+    }
+}
+
+#[test]
+fn a_credential_that_is_missing_is_named() {
+    let files = Files::new();
+    let given = tempfile::tempdir().expect("a directory");
+    for (role, config, key, name) in [
+        ("queen", files.queen(), "keys.queen", "queen.key"),
+        ("queen", files.queen(), "keys.settlers", "settler.key"),
+        ("queen", files.queen(), "keys.gas", "gas.key"),
+        ("bee", files.bee(), "key", "bee.key"),
+        ("bee", files.bee(), "identity", "bee.age"),
+    ] {
+        let file = format!("{{ file = {:?} }}", files.path(name));
+        let wrong = config.replace(&file, &format!("{{ credential = {name:?} }}"));
+        assert_ne!(wrong, config, "{name}");
+        // systemd gave none at all, and systemd gave others only.
+        for directory in [None, Some(given.path())] {
+            let mut command = files.command(role, &wrong);
+            command.env_remove("CREDENTIALS_DIRECTORY");
+            command.envs(directory.map(|path| ("CREDENTIALS_DIRECTORY", path)));
+            let run = command.output().expect("it starts");
+            let said = String::from_utf8_lossy(&run.stderr).into_owned();
+            assert_eq!(run.status.code(), Some(78), "{name}: {said}");
+            assert!(said.contains(key) && said.contains(name), "{said}");
+        }
     }
 }

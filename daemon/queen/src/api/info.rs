@@ -27,7 +27,7 @@ const REVENUE_PAGES_MAX: usize = 100;
     (status = 200, body = Info), Problems))]
 pub async fn info(State(app): State<App>) -> Answer<Json<Info>> {
     let stats = app.ledger.stats().await?;
-    let config = &app.config;
+    let (config, live) = (&app.config, app.live());
     Ok(Json(Info {
         name: config.name.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -39,7 +39,7 @@ pub async fn info(State(app): State<App>) -> Answer<Json<Info>> {
         rates: config.fees.rates,
         max_order_life_seconds: app.order_life(),
         max_input_bytes: config.limits.blob_bytes_max,
-        result_days: config.retention.result_days,
+        result_days: live.retention.result_days,
         now: app.clock.seconds(),
     }))
 }
@@ -93,7 +93,7 @@ pub async fn quote(
         let detail = format!("the model serves {}", model.job_type);
         return Err(Refused::invalid("job-type", "job_type", detail));
     }
-    let expires_at = app.clock.seconds() + app.config.fees.quote_life.as_seconds_down();
+    let expires_at = app.clock.seconds() + app.live().quote_life.as_seconds_down();
     let text = format!(
         "swarm-quote\n{}\n{}\n{expires_at}",
         model.digest, model.fee.0

@@ -39,12 +39,12 @@ pub async fn of(app: &AppState, job: &JobRecord) -> Answer<JobResult> {
     let record = record
         .filter(|record| record.deleted_at.is_none())
         .ok_or_else(|| {
-            let days = app.config.retention.result_days;
+            let days = app.live().retention.result_days;
             let status = axum::http::StatusCode::GONE;
             let detail = format!("results are kept {days} days; this one was deleted");
             Refused::new(status, "result-deleted", "The result was deleted", detail)
         })?;
-    let kept = u64::from(app.config.retention.result_days) * SECONDS_A_DAY;
+    let kept = u64::from(app.live().retention.result_days) * SECONDS_A_DAY;
     let since = record.completed_at.unwrap_or(record.created_at);
     Ok(JobResult {
         job_id: job.id,
