@@ -17,14 +17,12 @@
 
 use std::ops::Range;
 
-use super::orientation::AxisMap;
-use super::resample::{Interpolation, is_diagonal, is_identity, source_coordinates};
-use super::table;
+use super::resample::Interpolation;
+use super::sampling::Path;
+pub use super::sampling::{Layout, Sampling};
 use crate::KernelError;
 use crate::device::{Arguments, BLOCK, Buffer, Device, DeviceError, Half, Plain};
-use crate::grid::Grid;
 use crate::intensity::Intensity;
-use crate::linear::Mat3;
 
 const TILE_READ: usize = 32;
 const TILE_WRITE: usize = 64;
@@ -50,15 +48,6 @@ impl Voxel for f32 {
 }
 impl Voxel for Half {
     const NAME: &'static str = "f16";
-}
-
-/// Which axis of the output is fastest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// As networks have it.
-    ZFastest,
-    /// As files have it.
-    XFastest,
 }
 
 /// Stored to physical values of one source slice.
@@ -90,196 +79,6 @@ struct SliceRescale {
 }
 // SAFETY: four numbers of four bytes.
 unsafe impl Plain for SliceRescale {}
-
-/// An output index along one axis: two source indices along the axis that it reads, and the weight of the second.
-#[derive(Clone, Copy)]
-struct Entry {
-    low: usize,
-    high: usize,
-    weight: f64,
-}
-
-/// Where every output voxel reads the source.
-pub struct Sampling {
-    mode: Interpolation,
-    /// Of the source, fastest first; and of the output, slowest first.
-    source: [usize; 3],
-    dims: [usize; 3],
-    path: Path,
-}
-
-enum Path {
-    /// Per output axis: its entries, and which source axis (0 is fastest) they index.
-    Tables([(Vec<Entry>, usize); 3]),
-    Affine {
-        matrix: Mat3,
-        origin: [f64; 3],
-        from: [usize; 3],
-        flip: [bool; 3],
-        layout: Layout,
-        /// The output's axis that each of the matrix's target indices is, and from where it counts down.
-        pick: [usize; 3],
-        mirror: [Option<usize>; 3],
-    },
-}
-
-impl Sampling {
-    /// A volume on `source`, turned by `map`, then resampled onto `target`: what [`AxisMap::apply`] and
-    /// [`super::resample::resample`] do one after the other.
-    pub fn onto(
-        source: &Grid,
-        map: &AxisMap,
-        target: &Grid,
-        mode: Interpolation,
-        layout: Layout,
-    ) -> Result<Self, KernelError> {
-        let oriented = map.grid(source)?;
-        let (matrix, origin) = source_coordinates(&oriented, target);
-        let feeds: [(usize, bool); 3] = std::array::from_fn(|k| map.feeds(k));
-        let path = match axis_entries(&oriented, target, &matrix, origin, mode) {
-            Some(entries) => {
-                let mut axes = entries;
-                for (k, entries) in axes.iter_mut().enumerate() {
-                    if feeds[k].1 {
-                        let last = oriented.dims()[k] - 1;
-                        for entry in entries.iter_mut() {
-                            entry.low = last - entry.low;
-                            entry.high = last - entry.high;
-                        }
-                    }
-                }
-                let [x, y, z] = axes;
-                let mut tables = [(x, feeds[0].0), (y, feeds[1].0), (z, feeds[2].0)];
-                if layout == Layout::XFastest {
-                    tables.reverse();
-                }
-                Path::Tables(tables)
-            }
-            None => Path::Affine {
-                matrix,
-                origin,
-                from: feeds.map(|(axis, _)| axis),
-                flip: feeds.map(|(_, flip)| flip),
-                layout,
-                pick: [0, 1, 2],
-                mirror: [None; 3],
-            },
-        };
-        Ok(Self {
-            mode,
-            source: source.dims(),
-            dims: output_dims(target.dims(), layout),
-            path,
-        })
-    }
-
-    /// The way back: a tensor with z fastest on `work`, resampled onto `native` turned by `map`, and turned back; the
-    /// output has x fastest, as the native volume. What [`crate::invert::invert`] does.
-    pub fn back(
-        work: &Grid,
-        map: &AxisMap,
-        native: &Grid,
-        mode: Interpolation,
-    ) -> Result<Self, KernelError> {
-        let oriented = map.grid(native)?;
-        let (matrix, origin) = source_coordinates(work, &oriented);
-        let feeds: [(usize, bool); 3] = std::array::from_fn(|k| map.feeds(k));
-        let path = match axis_entries(work, &oriented, &matrix, origin, mode) {
-            Some(axes) => {
-                let mut tables: [(Vec<Entry>, usize); 3] = Default::default();
-                for (k, mut entries) in axes.into_iter().enumerate() {
-                    let (native_axis, flip) = feeds[k];
-                    if flip {
-                        entries.reverse();
-                    }
-                    tables[2 - native_axis] = (entries, 2 - k);
-                }
-                Path::Tables(tables)
-            }
-            None => Path::Affine {
-                matrix,
-                origin,
-                from: [2, 1, 0],
-                flip: [false; 3],
-                layout: Layout::XFastest,
-                pick: feeds.map(|(axis, _)| axis),
-                mirror: std::array::from_fn(|k| feeds[k].1.then(|| oriented.dims()[k] - 1)),
-            },
-        };
-        let mut source = work.dims();
-        source.reverse();
-        Ok(Self {
-            mode,
-            source,
-            dims: output_dims(native.dims(), Layout::XFastest),
-            path,
-        })
-    }
-
-    /// Voxels of the output, slowest axis first.
-    pub fn dims(&self) -> [usize; 3] {
-        self.dims
-    }
-
-    /// Voxels of the source.
-    fn source_voxels(&self) -> usize {
-        self.source.iter().product()
-    }
-}
-
-fn output_dims(mut dims: [usize; 3], layout: Layout) -> [usize; 3] {
-    if layout == Layout::XFastest {
-        dims.reverse();
-    }
-    dims
-}
-
-/// Per axis of `target`: the indices on `source`; nothing where an axis of one depends on several of the other.
-fn axis_entries(
-    source: &Grid,
-    target: &Grid,
-    matrix: &Mat3,
-    origin: [f64; 3],
-    mode: Interpolation,
-) -> Option<[Vec<Entry>; 3]> {
-    let dims = source.dims();
-    // The reference copies in this case; so do whole indices.
-    let same = dims == target.dims() && is_identity(matrix, origin);
-    if !same && !is_diagonal(matrix) {
-        return None;
-    }
-    let entry = |axis: usize, i: usize| {
-        if same {
-            return Entry {
-                low: i,
-                high: i,
-                weight: 0.0,
-            };
-        }
-        let coordinate = matrix[axis][axis] * i as f64 + origin[axis];
-        match mode {
-            Interpolation::Nearest => {
-                let index = table::nearest(coordinate, dims[axis]);
-                Entry {
-                    low: index,
-                    high: index,
-                    weight: 0.0,
-                }
-            }
-            Interpolation::Linear => {
-                let tap = table::Tap::clamped(coordinate, dims[axis]);
-                Entry {
-                    low: tap.low,
-                    high: tap.high,
-                    weight: tap.weight,
-                }
-            }
-        }
-    };
-    Some(std::array::from_fn(|axis| {
-        (0..target.dims()[axis]).map(|i| entry(axis, i)).collect()
-    }))
-}
 
 #[derive(Clone, Copy)]
 #[repr(C)]

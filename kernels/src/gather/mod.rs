@@ -11,5 +11,6 @@ pub mod layout;
 pub mod orientation;
 pub mod resample;
 pub mod resize;
+mod sampling;
 pub mod spacing;
 pub(crate) mod table;
