@@ -10,7 +10,8 @@ use swarm_host::machine;
 use swarm_imaging::Volume;
 use swarm_inference::pipeline::Progress;
 use swarm_inference::{
-    Pipeline, PipelineConfig, PipelineError, TensorPipeline, default_runtime_path, engine,
+    Accelerators, Considered, Pipeline, PipelineConfig, PipelineError, TensorPipeline,
+    default_runtime_path, engine,
 };
 use swarm_package::npy::Array;
 use swarm_package::{Kind, Package, PackageError};
@@ -43,6 +44,11 @@ pub trait Runner: Send {
     /// The engine's descriptive string.
     fn engine(&self) -> String;
 
+    /// The engines that would have been preferred, and why they do not run.
+    fn considered(&self) -> &[Considered] {
+        &[]
+    }
+
     /// A tiny inference with a known result.
     fn self_test(&mut self) -> Result<(), PipelineError>;
 
@@ -68,6 +74,10 @@ impl Runner for Pipeline {
 
     fn engine(&self) -> String {
         Pipeline::engine(self).to_string()
+    }
+
+    fn considered(&self) -> &[Considered] {
+        Pipeline::considered(self)
     }
 
     fn self_test(&mut self) -> Result<(), PipelineError> {
@@ -124,6 +134,14 @@ pub(crate) enum Place {
     Directory(PathBuf),
     /// A tar in the cache.
     Cache(PathBuf),
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Directory(path) | Self::Cache(path) => path,
+        }
+    }
 }
 
 /// A model that this bee serves.
@@ -222,10 +240,13 @@ impl Models {
         let package = package.map_err(LoadError::Package)?;
         let head = package.head();
         tracing::info!(model = head.name, version = head.version, digest = %package.digest(), "loading a model");
+        let accelerators = Accelerators::default();
         let load = |_| -> Result<Box<dyn Runner>, LoadError> {
             Ok(match package.clone() {
                 Package::Scan(package) => {
-                    Box::new(Pipeline::load(package, config).map_err(LoadError::Pipeline)?)
+                    let loaded =
+                        Pipeline::load_fastest(package, place.path(), config, &accelerators);
+                    Box::new(loaded.map_err(LoadError::Pipeline)?)
                 }
                 Package::Tensor(package) => {
                     Box::new(TensorPipeline::load(package, config).map_err(LoadError::Pipeline)?)

@@ -14,7 +14,7 @@ pub mod tensor;
 
 pub use swarm_package as package;
 
-pub use engine::{EngineInfo, default_runtime_path};
+pub use engine::{Accelerators, Considered, EngineInfo, EngineKind, default_runtime_path};
 pub use pipeline::{LabelMap, Pipeline, PipelineConfig, PipelineError, Stage};
 pub use results::Results;
 pub use swarm_package::{ModelPackage, PackageError};

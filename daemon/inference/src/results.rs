@@ -7,6 +7,7 @@ use swarm_imaging::report::{VolumeReport, volume_report};
 use swarm_imaging::{Source, Volume, write_labels};
 use swarm_types::{B256, digest};
 
+use crate::engine::Considered;
 use crate::pipeline::{LabelMap, Pipeline, PipelineError, Progress, Stage};
 
 /// The label map as NIfTI on the scan's own grid.
@@ -43,6 +44,8 @@ pub struct Report {
     pub model: ModelName,
     /// The engine's descriptive string.
     pub engine: String,
+    /// Engines that would have been preferred, and why they did not run.
+    pub engines_passed_over: Vec<Considered>,
     /// Voxels of the scan that were NaN or infinite and counted as 0.
     pub nonfinite_voxels: usize,
     /// Notice, grid and volumes.
@@ -90,6 +93,11 @@ impl Pipeline {
                 digest: self.package().digest(),
             },
             engine: self.engine().to_string(),
+            engines_passed_over: self
+                .considered()
+                .iter()
+                .map(Considered::in_report)
+                .collect(),
             nonfinite_voxels: map.nonfinite_voxels,
             volumes: volume_report(volume, &map.labels, &names),
         };

@@ -297,6 +297,21 @@ impl ModelPackage {
         Package::from_dir(path)?.scan()
     }
 
+    /// From a directory or an uncompressed tar archive, whichever `path` is.
+    ///
+    /// # Errors
+    /// When it cannot be read, is refused, or takes no scans.
+    pub fn from_path(path: &Path) -> Result<Self, PackageError> {
+        if path.is_dir() {
+            return Self::from_dir(path);
+        }
+        let file = std::fs::File::open(path).map_err(|source| PackageError::Read {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Self::from_tar(std::io::BufReader::new(file))
+    }
+
     /// From an uncompressed tar archive. Links and devices are refused.
     ///
     /// # Errors

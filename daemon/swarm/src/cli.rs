@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use swarm_inference::engine::tensorrt::Target;
 use swarm_types::{Address, EpochId, JobId, MicroUsdc};
 
 const EXAMPLES: &str = "\
@@ -155,6 +156,9 @@ pub enum Command {
     /// SwarmOrb: the explorer's index, and the explorer as a static site
     #[command(subcommand)]
     Orb(OrbCommand),
+    /// Model packages
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Tools for demonstrations and tests
     #[command(subcommand)]
     Dev(DevCommand),
@@ -163,6 +167,32 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// `swarm model`.
+#[derive(Subcommand, Debug)]
+pub enum ModelCommand {
+    /// Compile a package's network for a GPU that need not be here
+    #[command(
+        after_help = "Needs TensorRT-RTX, which scripts/setup --tests installs (NVIDIA's TensorRT-RTX SLA applies).\nThe engine is compiled and checked, not run: a bee runs it on the package's golden cases before it serves.\n\nExample:\n  swarm model compile models/brain_mri --target sm89"
+    )]
+    Compile(CompileArgs),
+}
+
+/// `swarm model compile`.
+#[derive(Args, Debug)]
+pub struct CompileArgs {
+    /// Folder of the model package
+    pub package: PathBuf,
+    /// The GPU's architecture: sm86 (RTX 30), sm89 (RTX 40, RTX 6000 Ada) or sm120 (RTX 50)
+    #[arg(long, value_name = "ARCH")]
+    pub target: Target,
+    /// Compute in float16 instead of float32
+    #[arg(long)]
+    pub f16: bool,
+    /// Folder for the engine and its description, if not the bees' cache
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// `swarm key`.

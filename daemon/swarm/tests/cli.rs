@@ -41,6 +41,7 @@ fn help_teaches_with_examples_and_every_command_has_one() {
         "bee join-code",
         "contract deploy",
         "contract show",
+        "model compile",
         "dev series",
         "completions",
     ] {

@@ -6,6 +6,7 @@
 
 mod demo;
 mod ledger;
+mod probe;
 mod run;
 mod warden;
 
@@ -34,6 +35,9 @@ enum Role {
     Ledger(ledger::LedgerCommand),
     /// Show the whole way of a job on this machine, with the real parts
     Demo(demo::DemoArgs),
+    /// For bees: try an engine in a process of its own (a request on standard input)
+    #[command(hide = true)]
+    EngineProbe,
 }
 
 /// How the daemon ends; systemd's restart policy goes by it.
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
             Role::Warden(args) => warden::run(&args).await,
             Role::Ledger(command) => ledger::run(command),
             Role::Demo(args) => demo::run(args).await,
+            Role::EngineProbe => probe::run(),
         }
     });
     let exit = match done {

@@ -81,6 +81,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "swarm-host",
             "swarm-queen",
             "swarm-bee",
+            "swarm-inference",
         ],
     ),
     (

@@ -38,6 +38,7 @@ pub(crate) struct Cuda {
     marks: [CUevent; 2],
     state: Mutex<State>,
     name: String,
+    capability: (i32, i32),
 }
 
 struct State {
@@ -103,6 +104,7 @@ impl Cuda {
             device,
             context,
             format!("{name}, compute capability {major}.{minor}"),
+            (major, minor),
         )
         .inspect_err(|_| {
             // SAFETY: retained above, and nothing that needs it was kept.
@@ -115,6 +117,7 @@ impl Cuda {
         device: sys::CUdevice,
         context: sys::CUcontext,
         name: String,
+        capability: (i32, i32),
     ) -> Result<Self, DeviceError> {
         // SAFETY: a context that is retained.
         unsafe { result::ctx::set_current(context) }.map_err(failed("cuCtxSetCurrent"))?;
@@ -146,6 +149,7 @@ impl Cuda {
                 graphs_made: 0,
             }),
             name,
+            capability,
         })
     }
 
@@ -182,6 +186,15 @@ impl Cuda {
 impl Driver for Cuda {
     fn name(&self) -> String {
         self.name.clone()
+    }
+
+    fn capability(&self) -> (i32, i32) {
+        self.capability
+    }
+
+    fn stream(&self) -> Result<*mut c_void, DeviceError> {
+        let _state = self.enter()?;
+        Ok(self.kernels.cast())
     }
 
     fn allocate(&self, bytes: usize) -> Result<u64, DeviceError> {

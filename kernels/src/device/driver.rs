@@ -7,6 +7,10 @@ use super::DeviceError;
 
 pub(crate) trait Driver: Send + Sync {
     fn name(&self) -> String;
+    /// Compute capability.
+    fn capability(&self) -> (i32, i32);
+    /// Makes the device current on this thread and gives the kernels' stream.
+    fn stream(&self) -> Result<*mut c_void, DeviceError>;
     fn allocate(&self, bytes: usize) -> Result<u64, DeviceError>;
     /// Waits for what may still use it.
     fn free(&self, address: u64);

@@ -126,6 +126,17 @@ impl Device {
         self.driver.name()
     }
 
+    /// Compute capability, before and after the point.
+    pub fn capability(&self) -> (i32, i32) {
+        self.driver.capability()
+    }
+
+    /// The `CUstream` on which kernels are queued, for an engine that queues its own work behind them. The device's
+    /// context is current on this thread afterwards.
+    pub fn stream(&self) -> Result<*mut std::ffi::c_void, DeviceError> {
+        self.driver.stream()
+    }
+
     /// Memory for `length` elements, with unspecified content.
     pub fn allocate<T: Plain>(&self, length: usize) -> Result<Buffer<T>, DeviceError> {
         Buffer::allocate(Arc::clone(&self.driver), length)
@@ -220,8 +231,8 @@ impl Device {
         }
     }
 
-    /// [`Device::address`] of a buffer with at least `needed` elements.
-    pub(crate) fn address_of<T: Plain>(
+    /// The address of a buffer for a kernel or an engine, if it is one of this device with at least `needed` elements.
+    pub fn address_of<T: Plain>(
         &self,
         name: &'static str,
         buffer: &Buffer<T>,

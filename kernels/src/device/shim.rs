@@ -156,6 +156,14 @@ impl Driver for Shim {
         "host shim".to_owned()
     }
 
+    fn capability(&self) -> (i32, i32) {
+        (0, 0)
+    }
+
+    fn stream(&self) -> Result<*mut c_void, DeviceError> {
+        Err(DeviceError::NoDriver)
+    }
+
     fn allocate(&self, bytes: usize) -> Result<u64, DeviceError> {
         // SAFETY: plain memory.
         let memory = unsafe { (api().allocate)(bytes) };

@@ -1,15 +1,30 @@
 //! Engines: what runs a network. One trait, so that a GPU engine stands where the CPU one does.
+//!
+//! [`EngineKind::ALL`] is the order of preference. [`crate::Pipeline::load_fastest`] takes the first that this machine
+//! can run and that passes the package's golden cases, tried in a process of its own ([`probe`]); each one before it is
+//! a [`Considered`] with its reason.
 
 mod cpu;
+mod cuda;
+mod kind;
+pub mod probe;
 mod runtime;
+pub mod select;
+mod session;
 mod tensor;
+pub mod tensorrt;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+use swarm_kernels::device::DeviceError;
 use swarm_types::{B256, sha256};
 
 pub use cpu::CpuEngine;
+pub use cuda::CudaEngine;
+pub use kind::{Considered, EngineKind, RTX_CAPABILITIES};
 pub use runtime::{RUNTIME_ENV, default_runtime_path};
+pub use select::Accelerators;
 pub use tensor::{TensorEngine, cpu_info};
 
 /// Runs one network. Tensors are float32 with z fastest.
@@ -19,16 +34,39 @@ pub trait Engine: Send {
 
     /// The network's output for one input of `dims` voxels (x, y, z): channel after channel, same dims.
     fn infer(&mut self, input: Vec<f32>, dims: [usize; 3]) -> Result<Vec<f32>, EngineError>;
+
+    /// Hears that all golden cases passed. An engine that was compiled notes that it ran.
+    fn passed(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
+}
+
+/// A GPU of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gpu {
+    /// The driver's number of it, from 0.
+    pub ordinal: usize,
+    /// Name and compute capability, for people.
+    pub name: String,
+    /// Before and after the point.
+    pub capability: (i32, i32),
+}
+
+impl Gpu {
+    /// As in engines' descriptive strings.
+    fn architecture(&self) -> String {
+        self.name.clone()
+    }
 }
 
 /// The engine's descriptive string, in parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineInfo {
-    /// `onnxruntime-cpu`.
+    /// [`EngineKind::name`].
     pub backend: String,
     /// The library's version or commit.
     pub version: String,
-    /// `f32`.
+    /// `f32` or `f16`.
     pub precision: &'static str,
     /// Instruction set, or GPU architecture.
     pub architecture: String,
@@ -100,6 +138,57 @@ pub enum EngineError {
         found: Vec<i64>,
         /// What should have.
         expected: [usize; 5],
+    },
+    /// An engine's library is not on this machine.
+    #[error("{engine} is not installed: there is no {path}")]
+    NotInstalled {
+        /// Which.
+        engine: EngineKind,
+        /// What was looked for.
+        path: String,
+    },
+    /// TensorRT refused something.
+    #[error("TensorRT failed to {action}: {words}")]
+    TensorRt {
+        /// What it was to do.
+        action: &'static str,
+        /// Its words.
+        words: String,
+    },
+    /// A compiled network is not the package's.
+    #[error("the compiled network's tensors are not those of model.toml: {found:?}")]
+    Tensors {
+        /// What it has.
+        found: Vec<tensorrt::Tensor>,
+    },
+    /// A compiled network takes other sizes.
+    #[error("the engine was compiled for {least:?} to {most:?}, not for {dims:?}")]
+    Dims {
+        /// What was to go in.
+        dims: [usize; 3],
+        /// The smallest.
+        least: [usize; 3],
+        /// The largest.
+        most: [usize; 3],
+    },
+    /// The GPU refused something.
+    #[error("the GPU cannot be used")]
+    Device(#[from] DeviceError),
+    /// A compiled engine in the cache is not what it should be.
+    #[error("{path} {reason}")]
+    Artefact {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A file of the engines' cache cannot be read or written.
+    #[error("cannot read or write {path}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
     },
 }
 

@@ -18,15 +18,19 @@ pub fn default_runtime_path() -> PathBuf {
     if let Some(path) = std::env::var_os(RUNTIME_ENV) {
         return PathBuf::from(path);
     }
-    let cache = std::env::var_os("SWARM_CACHE")
+    cache_dir().join("onnxruntime/libonnxruntime.so")
+}
+
+/// Where `scripts/setup` puts what is not ours: `$SWARM_CACHE`, or `~/.cache/swarmos`.
+pub(super) fn cache_dir() -> PathBuf {
+    std::env::var_os("SWARM_CACHE")
         .map(PathBuf::from)
         .unwrap_or_else(|| {
             let home = std::env::var_os("HOME")
                 .map(PathBuf::from)
                 .unwrap_or_default();
             home.join(".cache/swarmos")
-        });
-    cache.join("onnxruntime/libonnxruntime.so")
+        })
 }
 
 /// The process's environment, with the library at `path`. A second path is refused; a failed load may be retried.

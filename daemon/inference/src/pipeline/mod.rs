@@ -5,15 +5,19 @@ mod prepare;
 mod scores;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use swarm_imaging::Volume;
 use swarm_kernels::{Field, Grid, KernelError};
 
-use crate::engine::{CpuEngine, Engine, EngineError, EngineInfo};
+use crate::engine::probe::Trial;
+use crate::engine::{
+    Accelerators, Considered, CpuEngine, Engine, EngineError, EngineInfo, EngineKind, Gpu, select,
+};
 use crate::golden::{self, GoldenError};
-use crate::package::ModelPackage;
+use crate::package::step::Preprocess;
+use crate::package::{ModelPackage, PackageError};
 
 pub use prepare::INPUT_VOXELS_MAX;
 pub use scores::{SCORES_MAX, WINDOWS_MAX};
@@ -73,6 +77,9 @@ pub enum PipelineError {
     /// The model does not give the values that its package promises.
     #[error("the model fails its own golden cases and will not serve")]
     Golden(#[from] GoldenError),
+    /// The package cannot be read again.
+    #[error("the model package cannot be read")]
+    Package(#[source] PackageError),
     /// The threads could not be started.
     #[error("cannot start {threads} threads")]
     Threads {
@@ -138,10 +145,85 @@ pub enum PipelineError {
 pub struct Pipeline {
     package: ModelPackage,
     engine: Box<dyn Engine>,
+    considered: Vec<Considered>,
     pool: rayon::ThreadPool,
 }
 
 impl Pipeline {
+    /// Loads the package, whose folder or tar `place` is, on the fastest engine that this machine runs it with. Engines on a GPU
+    /// are tried in a process of their own first; why each better one was passed over, [`Pipeline::considered`] says.
+    pub fn load_fastest(
+        package: ModelPackage,
+        place: &Path,
+        config: &PipelineConfig,
+        accelerators: &Accelerators,
+    ) -> Result<Self, PipelineError> {
+        let mut considered = Vec::new();
+        match select::gpu(accelerators) {
+            Err(all) => considered = all,
+            Ok(gpu) => {
+                for kind in select::accelerated() {
+                    match Self::load_on(kind, &package, place, config, accelerators, &gpu) {
+                        Ok(pipeline) => return Ok(pipeline.preferred_over(considered)),
+                        Err(passed) => considered.push(passed),
+                    }
+                }
+            }
+        }
+        Ok(Self::load(package, config)?.preferred_over(considered))
+    }
+
+    fn load_on(
+        kind: EngineKind,
+        package: &ModelPackage,
+        place: &Path,
+        config: &PipelineConfig,
+        accelerators: &Accelerators,
+        gpu: &Gpu,
+    ) -> Result<Self, Considered> {
+        select::suited(kind, gpu)?;
+        let PipelineConfig { library, threads } = config;
+        let trial = Trial {
+            engine: kind,
+            package: Some(place.to_path_buf()),
+            library: library.clone(),
+            threads: *threads,
+            gpu: gpu.clone(),
+            accelerators: accelerators.clone(),
+        };
+        select::try_apart(accelerators, trial)?;
+        select::load(kind, package, library, *threads, gpu, accelerators)
+            .map_err(PipelineError::from)
+            .and_then(|engine| Self::with_engine(package.clone(), engine, *threads))
+            .map_err(|error| {
+                let (reason, detail) = select::reason(&error);
+                Considered {
+                    engine: kind,
+                    reason,
+                    detail,
+                }
+            })
+    }
+
+    fn preferred_over(mut self, considered: Vec<Considered>) -> Self {
+        for passed in &considered {
+            tracing::info!(
+                engine = %passed.engine,
+                reason = passed.reason,
+                detail = passed.detail,
+                "engine passed over"
+            );
+        }
+        self.considered = considered;
+        self
+    }
+
+    /// The engines that would have been preferred, each with the reason why it does not run. Empty where the engine was
+    /// not chosen among several.
+    pub fn considered(&self) -> &[Considered] {
+        &self.considered
+    }
+
     /// Loads the package on the CPU and runs its golden cases.
     pub fn load(package: ModelPackage, config: &PipelineConfig) -> Result<Self, PipelineError> {
         let engine = CpuEngine::load(&package, &config.library, config.threads)?;
@@ -162,11 +244,13 @@ impl Pipeline {
         let mut pipeline = Self {
             package,
             engine,
+            considered: Vec::new(),
             pool,
         };
         for (number, case) in pipeline.package.spec().golden.iter().enumerate() {
             golden::run(pipeline.engine.as_mut(), number, case)?;
         }
+        pipeline.engine.passed()?;
         tracing::info!(
             model = pipeline.package.spec().name,
             digest = %pipeline.package.digest(),
@@ -207,6 +291,7 @@ impl Pipeline {
             package,
             engine,
             pool,
+            ..
         } = self;
         check_modality(volume, package)?;
         pool.install(|| segment(package, engine.as_mut(), volume, progress))
@@ -243,15 +328,11 @@ fn segment(
 ) -> Result<LabelMap, PipelineError> {
     let spec = package.spec();
     progress(Stage::Prepare, 0.0);
-    let (mut field, nonfinite_voxels) = intake(volume)?;
     let mut trace = prepare::Trace::default();
-    for (number, step) in spec.preprocessing.iter().enumerate() {
-        field = prepare::apply(step, field, &mut trace)?;
-        progress(
-            Stage::Prepare,
-            (number + 1) as f32 / spec.preprocessing.len() as f32,
-        );
-    }
+    let (field, nonfinite_voxels) =
+        prepared(volume, &spec.preprocessing, &mut trace, &mut |part| {
+            progress(Stage::Prepare, part)
+        })?;
 
     progress(Stage::Infer, 0.0);
     let scores = scores::scores(spec, engine, &field, &mut |part| {
@@ -273,6 +354,26 @@ fn segment(
         labels,
         nonfinite_voxels,
     })
+}
+
+fn prepared(
+    volume: &Volume,
+    steps: &[Preprocess],
+    trace: &mut prepare::Trace,
+    progress: &mut dyn FnMut(f32),
+) -> Result<(Field<f32>, usize), KernelError> {
+    let (mut field, nonfinite_voxels) = intake(volume)?;
+    for (number, step) in steps.iter().enumerate() {
+        field = prepare::apply(step, field, trace)?;
+        progress((number + 1) as f32 / steps.len() as f32);
+    }
+    Ok((field, nonfinite_voxels))
+}
+
+/// A scan after `steps`: what a network gets to see. On the caller's rayon pool.
+pub fn prepare(volume: &Volume, steps: &[Preprocess]) -> Result<Field<f32>, KernelError> {
+    let mut trace = prepare::Trace::default();
+    Ok(prepared(volume, steps, &mut trace, &mut |_| {})?.0)
 }
 
 /// The scan as float32, as MONAI loads it. NaN and infinities, which processed scans have outside the head,

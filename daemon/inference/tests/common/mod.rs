@@ -20,6 +20,7 @@ pub fn cached(path: &str) -> PathBuf {
     path
 }
 
+#[allow(dead_code, reason = "not every file of tests runs a pipeline")]
 pub fn config() -> PipelineConfig {
     cached("onnxruntime/libonnxruntime.so");
     PipelineConfig {

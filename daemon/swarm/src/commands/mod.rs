@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod bee;
+mod compile;
 mod contract;
 mod dev;
 mod epoch;
@@ -19,7 +20,7 @@ mod watch;
 
 use anyhow::Result;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, ModelCommand};
 use crate::session::Session;
 
 /// Runs the command.
@@ -54,6 +55,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Model(command) => model::run(session, command).await,
         Command::Contract(command) => contract::run(session, command).await,
         Command::Orb(command) => orb::run(session, command).await,
+        Command::Model(ModelCommand::Compile(args)) => compile::run(session, args),
         Command::Dev(command) => dev::run(session, command),
         Command::Completions { .. } => unreachable!("handled before the home directory is read"),
     }
