@@ -1,0 +1,121 @@
+//! Our side of `scripts/bench imaging`. The last line of its output is JSON.
+//!
+//! - `prepare CHAINS NAME SCAN OUT`: times the preprocessing chain NAME on a scan in memory, and writes its result;
+//! - `whole PACKAGE SCAN`: times a scan's whole way through a model, by stage, beside the bare calls of the network.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::json;
+use swarm_imaging::{Limits, LoadOptions, Volume, load, read_path};
+use swarm_inference::engine::{CpuEngine, Engine};
+use swarm_inference::golden::noise;
+use swarm_inference::package::step::Preprocess;
+use swarm_inference::{ModelPackage, Pipeline, PipelineConfig, default_runtime_path, pipeline};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Runs of each measurement; the fastest counts.
+const ROUNDS: usize = 3;
+/// As the peer has.
+const THREADS: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["prepare", chains, name, scan, out] => prepare(chains, name, scan, out)?,
+        ["whole", package, scan] => whole(package, scan)?,
+        _ => {
+            return Err(
+                "usage: imaging prepare CHAINS NAME SCAN OUT | imaging whole PACKAGE SCAN".into(),
+            );
+        }
+    };
+    println!("{result}");
+    Ok(())
+}
+
+fn scan(path: &str) -> Result<Volume, Failure> {
+    let limits = Limits::default();
+    let options = LoadOptions {
+        limits,
+        ..LoadOptions::default()
+    };
+    Ok(load(&read_path(Path::new(path), &limits)?, &options)?)
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+fn prepare(chains: &str, name: &str, path: &str, out: &str) -> Result<serde_json::Value, Failure> {
+    let mut chains: BTreeMap<String, Vec<Preprocess>> =
+        serde_json::from_slice(&std::fs::read(chains)?)?;
+    let steps = chains.remove(name).ok_or("no such chain")?;
+    let volume = scan(path)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(THREADS.get())
+        .build()?;
+    let mut best = f64::INFINITY;
+    let mut field = None;
+    for _ in 0..ROUNDS {
+        // Its memory goes back before the clock starts.
+        drop(field.take());
+        let begin = Instant::now();
+        field = Some(pool.install(|| pipeline::prepare(&volume, &steps))?);
+        best = best.min(milliseconds(begin));
+    }
+    for number in 1..=steps.len() {
+        let begin = Instant::now();
+        pool.install(|| pipeline::prepare(&volume, &steps[..number]))?;
+        println!("first {number} steps: {:.0} ms", milliseconds(begin));
+    }
+    let field = field.ok_or("no rounds")?;
+    let bytes: Vec<u8> = field
+        .voxels()
+        .iter()
+        .flat_map(|v| v.to_ne_bytes())
+        .collect();
+    std::fs::write(out, bytes)?;
+    Ok(json!({ "ms": best, "dims": field.grid().dims() }))
+}
+
+fn whole(package: &str, path: &str) -> Result<serde_json::Value, Failure> {
+    let package = ModelPackage::from_dir(Path::new(package))?;
+    let library = default_runtime_path();
+    let volume = scan(path)?;
+    let dims = [128; 3];
+    let mut bare = CpuEngine::load(&package, &library, THREADS)?;
+    let config = PipelineConfig {
+        library,
+        threads: THREADS,
+    };
+    let mut pipeline = Pipeline::load(package, &config)?;
+    let (mut network, mut whole) = (f64::INFINITY, f64::INFINITY);
+    let mut stages = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        // What goes in does not change how long a convolution takes.
+        let input = noise(7, dims.iter().product());
+        let begin = Instant::now();
+        bare.infer(input, dims)?;
+        network = network.min(milliseconds(begin));
+
+        let begin = Instant::now();
+        let mut last = begin;
+        let mut laps = BTreeMap::new();
+        pipeline.run(&volume, &mut |stage, part| {
+            if part == 1.0 {
+                laps.insert(stage.name(), milliseconds(last));
+                last = Instant::now();
+            }
+        })?;
+        let time = milliseconds(begin);
+        if time < whole {
+            (whole, stages) = (time, laps);
+        }
+    }
+    Ok(json!({ "whole_ms": whole, "network_ms": network, "stages_ms": stages }))
+}
