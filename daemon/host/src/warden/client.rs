@@ -109,13 +109,14 @@ impl Warden {
         let limit = LINE_BYTES_MAX as u64;
         let mut reader = BufReader::new(stream.take(limit));
         let read = reader.read_line(&mut answer).await;
-        match sent.and(read) {
-            Ok(0) => Err(WardenError::NoAnswer("it hung up".into())),
-            Ok(_) => serde_json::from_str(&answer)
-                .map_err(|e| WardenError::NoAnswer(format!("its line is no answer: {e}"))),
-            Err(_) if !answer.is_empty() => serde_json::from_str(&answer)
-                .map_err(|e| WardenError::NoAnswer(format!("its line is no answer: {e}"))),
-            Err(error) => Err(WardenError::NoAnswer(error.to_string())),
+        if answer.is_empty() {
+            let why = match sent.and(read) {
+                Ok(_) => "it hung up".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            return Err(WardenError::NoAnswer(why));
         }
+        serde_json::from_str(&answer)
+            .map_err(|e| WardenError::NoAnswer(format!("its line is no answer: {e}")))
     }
 }
