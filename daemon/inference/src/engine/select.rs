@@ -245,9 +245,10 @@ pub(crate) fn reason(error: &PipelineError) -> (String, Option<String>) {
             EngineError::Artefact { .. } | EngineError::File { .. } => {
                 "its compiled engine cannot be read or written".to_owned()
             }
-            EngineError::Tensors { .. } | EngineError::Dims { .. } | EngineError::Shape { .. } => {
-                "it is not the package's network".to_owned()
-            }
+            EngineError::Tensors { .. }
+            | EngineError::Dims { .. }
+            | EngineError::Shape { .. }
+            | EngineError::NoOutput => "it is not the package's network".to_owned(),
         },
         PipelineError::Golden(_) => "it misses the model's golden cases".to_owned(),
         other => other.to_string(),
