@@ -4,6 +4,8 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use crate::grid::Field;
 
 /// Which voxels are neighbours.
@@ -43,26 +45,23 @@ impl Components {
     pub(crate) fn of(
         labels: &Field<u8>,
         connectivity: Connectivity,
-        value: impl Fn(u8) -> Option<u8>,
+        value: impl Fn(u8) -> Option<u8> + Sync,
     ) -> Self {
         let dims = labels.grid().dims();
-        let mut runs: Vec<Run> = Vec::new();
+        let slices: Vec<Vec<Run>> = labels
+            .voxels()
+            .par_chunks(dims[0] * dims[1])
+            .enumerate()
+            .map(|(z, slice)| runs_of(slice, dims[0], z * dims[1], &value))
+            .collect();
+        let runs: Vec<Run> = slices.into_iter().flatten().collect();
         // Runs of row r are runs[rows[r]..rows[r + 1]].
-        let mut rows = vec![0];
-        for (row, voxels) in labels.voxels().chunks(dims[0]).enumerate() {
-            let row_first = runs.len();
-            for (x, &voxel) in voxels.iter().enumerate() {
-                let Some(value) = value(voxel) else { continue };
-                match runs[row_first..].last_mut() {
-                    Some(run) if run.value == value && run.xs.end == x => run.xs.end = x + 1,
-                    _ => runs.push(Run {
-                        value,
-                        row,
-                        xs: x..x + 1,
-                    }),
-                }
-            }
-            rows.push(runs.len());
+        let mut rows = vec![0; dims[1] * dims[2] + 1];
+        for run in &runs {
+            rows[run.row + 1] += 1;
+        }
+        for row in 1..rows.len() {
+            rows[row] += rows[row - 1];
         }
         let mut root: Vec<usize> = (0..runs.len()).collect();
         for row in 0..dims[1] * dims[2] {
@@ -81,6 +80,51 @@ impl Components {
         }
         Self { runs, root }
     }
+}
+
+/// The runs of some rows, of which the first has number `first`.
+fn runs_of(
+    voxels: &[u8],
+    width: usize,
+    first: usize,
+    value: impl Fn(u8) -> Option<u8>,
+) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (number, voxels) in voxels.chunks(width).enumerate() {
+        let row = first + number;
+        let mut start = 0;
+        while start < width {
+            let end = same_until(voxels, start);
+            if let Some(value) = value(voxels[start]) {
+                match runs.last_mut() {
+                    // Two labels may have one number.
+                    Some(run) if run.row == row && run.value == value && run.xs.end == start => {
+                        run.xs.end = end;
+                    }
+                    _ => runs.push(Run {
+                        value,
+                        row,
+                        xs: start..end,
+                    }),
+                }
+            }
+            start = end;
+        }
+    }
+    runs
+}
+
+/// Where the stretch of equal voxels from `start` on ends.
+fn same_until(row: &[u8], start: usize) -> usize {
+    // Most of a label map is background, so whole pieces are compared at once.
+    const PIECE: usize = 32;
+    let voxel = row[start];
+    let whole = row[start..]
+        .chunks_exact(PIECE)
+        .take_while(|piece| piece.iter().fold(0, |different, v| different | (v ^ voxel)) == 0)
+        .count();
+    let rest = start + whole * PIECE;
+    rest + row[rest..].iter().take_while(|v| **v == voxel).count()
 }
 
 /// The neighbouring rows that come before `row`, and how far along x they reach diagonally.

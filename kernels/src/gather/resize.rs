@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use crate::KernelError;
 use crate::gather::table::{self, Tap};
 use crate::grid::{Field, Grid};
+use crate::stitch::discrete;
 
 /// How a voxel of the new grid gets its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,44 @@ pub fn resize(
         ResizeMode::Area => area(field.voxels(), dims_in, dims),
     };
     Field::new(grid, voxels)
+}
+
+/// The number of the largest channel (the first wins a tie) after a trilinear [`resize`] of every channel to `dims`. The
+/// same as one after the other, without writing the resized channels, which are much larger than the labels.
+pub fn resize_argmax(channels: &[Field<f32>], dims: [usize; 3]) -> Result<Field<u8>, KernelError> {
+    let first = discrete::checked(channels)?;
+    let grid = resized_grid(first.grid(), dims)?;
+    let dims_in = first.grid().dims();
+    if dims == dims_in {
+        return Field::new(grid, discrete::argmax(channels)?.into_parts().1);
+    }
+    let taps = per_axis(dims_in, dims, linear);
+    let mut labels = vec![0; dims.iter().product()];
+    labels
+        .par_chunks_mut(dims[0] * dims[1])
+        .enumerate()
+        .for_each(|(z, slice)| {
+            let mut blended = vec![0.0; dims_in[0]];
+            let mut best = vec![0.0; dims[0]];
+            let mut next = vec![0.0; dims[0]];
+            for (y, row) in slice.chunks_mut(dims[0]).enumerate() {
+                let at = [y, z];
+                let mut fill = |channel: &Field<f32>, out: &mut [f32]| {
+                    table::interpolate_row(channel.voxels(), dims_in, &taps, at, &mut blended, out);
+                };
+                fill(first, &mut best);
+                for (number, channel) in channels.iter().enumerate().skip(1) {
+                    fill(channel, &mut next);
+                    for ((label, best), next) in row.iter_mut().zip(&mut best).zip(&next) {
+                        if *next > *best {
+                            *best = *next;
+                            *label = number as u8;
+                        }
+                    }
+                }
+            }
+        });
+    Field::new(grid, labels)
 }
 
 /// The grid that covers the extent of `grid` with other dims.
@@ -162,5 +201,24 @@ mod tests {
             Field::new(unit_grid([3, 1, 2]), vec![1., 2., 6., 3., 4., 8.]).expect("six voxels");
         let small = resize(&field, [2, 1, 1], ResizeMode::Area).expect("valid");
         assert_eq!(small.voxels(), [2.5, 5.0]);
+    }
+
+    #[test]
+    fn resize_with_the_decision_is_resize_and_then_the_decision() {
+        let dims = [5, 4, 3];
+        let channel = |seed: usize| {
+            let value = |i: usize| ((i * 37 + seed * 11) % 23) as f32 - 9.0;
+            Field::new(unit_grid(dims), (0..60).map(value).collect()).expect("60 voxels")
+        };
+        let channels = [channel(1), channel(5), channel(8)];
+        for dims in [[9, 7, 4], [3, 4, 8], dims] {
+            let resized: Vec<Field<f32>> = channels
+                .iter()
+                .map(|channel| resize(channel, dims, ResizeMode::Trilinear).expect("valid"))
+                .collect();
+            let labels = resize_argmax(&channels, dims).expect("valid");
+            assert_eq!(labels, discrete::argmax(&resized).expect("same dims"));
+            assert!((0..3).all(|label| labels.voxels().contains(&label)));
+        }
     }
 }

@@ -54,42 +54,53 @@ pub(crate) fn gather<T: Copy + Send + Sync>(
     output
 }
 
-/// Trilinear gather in f64. The four input rows around an output row are blended first, then that row is
-/// interpolated: the same weights as eight corners per voxel, with a quarter of the reads.
+/// Trilinear gather in f64.
 pub(crate) fn interpolate(input: &[f32], dims: [usize; 3], taps: &[Vec<Tap>; 3]) -> Vec<f32> {
     let out = [taps[0].len(), taps[1].len(), taps[2].len()];
-    let row_of = |y: usize, z: usize| &input[(z * dims[1] + y) * dims[0]..][..dims[0]];
     let mut output = vec![0.0; out.iter().product()];
     output
         .par_chunks_mut(out[0] * out[1])
         .enumerate()
         .for_each(|(z, slice)| {
             let mut blended = vec![0.0f64; dims[0]];
-            let tz = taps[2][z];
-            for (row, ty) in slice.chunks_mut(out[0]).zip(&taps[1]) {
-                let rows = [
-                    row_of(ty.low, tz.low),
-                    row_of(ty.high, tz.low),
-                    row_of(ty.low, tz.high),
-                    row_of(ty.high, tz.high),
-                ];
-                let (wy, wz) = (ty.weight, tz.weight);
-                let weights = [
-                    (1.0 - wy) * (1.0 - wz),
-                    wy * (1.0 - wz),
-                    (1.0 - wy) * wz,
-                    wy * wz,
-                ];
-                for (x, sum) in blended.iter_mut().enumerate() {
-                    *sum = (0..4).map(|k| weights[k] * f64::from(rows[k][x])).sum();
-                }
-                for (voxel, tx) in row.iter_mut().zip(&taps[0]) {
-                    *voxel =
-                        (blended[tx.low] * (1.0 - tx.weight) + blended[tx.high] * tx.weight) as f32;
-                }
+            for (y, row) in slice.chunks_mut(out[0]).enumerate() {
+                interpolate_row(input, dims, taps, [y, z], &mut blended, row);
             }
         });
     output
+}
+
+/// The row `[y, z]` of [`interpolate`]. The four input rows around an output row are blended first, then that row is
+/// interpolated: the same weights as eight corners per voxel, with a quarter of the reads. `blended` is for an input row.
+pub(crate) fn interpolate_row(
+    input: &[f32],
+    dims: [usize; 3],
+    taps: &[Vec<Tap>; 3],
+    [y, z]: [usize; 2],
+    blended: &mut [f64],
+    row: &mut [f32],
+) {
+    let row_of = |y: usize, z: usize| &input[(z * dims[1] + y) * dims[0]..][..dims[0]];
+    let (ty, tz) = (taps[1][y], taps[2][z]);
+    let rows = [
+        row_of(ty.low, tz.low),
+        row_of(ty.high, tz.low),
+        row_of(ty.low, tz.high),
+        row_of(ty.high, tz.high),
+    ];
+    let (wy, wz) = (ty.weight, tz.weight);
+    let weights = [
+        (1.0 - wy) * (1.0 - wz),
+        wy * (1.0 - wz),
+        (1.0 - wy) * wz,
+        wy * wz,
+    ];
+    for (x, sum) in blended.iter_mut().enumerate() {
+        *sum = (0..4).map(|k| weights[k] * f64::from(rows[k][x])).sum();
+    }
+    for (voxel, tx) in row.iter_mut().zip(&taps[0]) {
+        *voxel = (blended[tx.low] * (1.0 - tx.weight) + blended[tx.high] * tx.weight) as f32;
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use crate::grid::Field;
 /// Most channels of an argmax: labels are bytes.
 pub const CHANNELS_MAX: usize = 256;
 
-/// The number of the channel with the largest value; the first wins a tie.
-pub fn argmax(channels: &[Field<f32>]) -> Result<Field<u8>, KernelError> {
+/// The first channel, where there are 1 to [`CHANNELS_MAX`] of the same dims.
+pub(crate) fn checked(channels: &[Field<f32>]) -> Result<&Field<f32>, KernelError> {
     let first = channels
         .first()
         .filter(|_| channels.len() <= CHANNELS_MAX)
@@ -24,6 +24,12 @@ pub fn argmax(channels: &[Field<f32>]) -> Result<Field<u8>, KernelError> {
             return Err(KernelError::Mismatch { left, right });
         }
     }
+    Ok(first)
+}
+
+/// The number of the channel with the largest value; the first wins a tie.
+pub fn argmax(channels: &[Field<f32>]) -> Result<Field<u8>, KernelError> {
+    let first = checked(channels)?;
     let label = |voxel: usize| {
         let mut best = 0;
         for (number, channel) in channels.iter().enumerate().skip(1) {

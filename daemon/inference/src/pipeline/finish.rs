@@ -20,8 +20,22 @@ pub(super) fn labels(
     trace: &Trace,
 ) -> Result<Field<u8>, KernelError> {
     let mut state = State::Scores(scores);
-    for step in steps {
-        state = apply(step, state, trace)?;
+    let mut steps = steps.iter().peekable();
+    while let Some(step) = steps.next() {
+        state = match (step, steps.peek(), state) {
+            // MONAI's usual end: as one, it writes no scores on the scan's grid.
+            (
+                Postprocess::Invert { mode },
+                Some(Postprocess::AsDiscrete {
+                    threshold: None, ..
+                }),
+                State::Scores(scores),
+            ) => {
+                steps.next();
+                State::Labels(trace.invert_argmax(scores, *mode)?)
+            }
+            (step, _, state) => apply(step, state, trace)?,
+        };
     }
     match state {
         State::Labels(labels) => Ok(labels),

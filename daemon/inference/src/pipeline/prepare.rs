@@ -4,9 +4,9 @@ use swarm_kernels::intensity::{self, Normalize, ScaleRange};
 use swarm_kernels::orientation::{AxisCodes, AxisMap};
 use swarm_kernels::pad::{self, PadMethod};
 use swarm_kernels::resample::{Interpolation, resample};
-use swarm_kernels::resize::{ResizeMode, resize};
+use swarm_kernels::resize::{ResizeMode, resize, resize_argmax};
 use swarm_kernels::spacing::spaced_grid;
-use swarm_kernels::{Field, Grid, KernelError, foreground};
+use swarm_kernels::{Field, Grid, KernelError, discrete, foreground};
 
 use crate::package::step::{self, InvertMode, Preprocess};
 
@@ -29,25 +29,64 @@ impl Trace {
     /// `field` back on the grid that the first step started from.
     pub(super) fn invert(
         &self,
-        mut field: Field<f32>,
+        field: Field<f32>,
         mode: InvertMode,
     ) -> Result<Field<f32>, KernelError> {
-        for undo in self.0.iter().rev() {
-            field = match undo {
-                Undo::Turn(map) => map.apply(&field)?,
-                Undo::Resample(grid) => resample(&field, grid, interpolation(mode))?,
-                Undo::Resize(grid) => on_grid(resize(&field, grid.dims(), resizing(mode))?, grid)?,
-                Undo::Cut { start, grid } => {
-                    on_grid(pad::cut(&field, *start, grid.dims(), 0.0)?, grid)?
-                }
-            };
+        undone(&self.0, field, mode)
+    }
+
+    /// The largest channel's number, on the grid that the first step started from: inversion and argmax as one. A turn
+    /// only moves voxels, so it moves bytes instead of all scores, and a resize decides as it goes.
+    pub(super) fn invert_argmax(
+        &self,
+        channels: Vec<Field<f32>>,
+        mode: InvertMode,
+    ) -> Result<Field<u8>, KernelError> {
+        let turns = self
+            .0
+            .iter()
+            .take_while(|undo| matches!(undo, Undo::Turn(_)));
+        let (turns, steps) = self.0.split_at(turns.count());
+        let back = |steps: &[Undo]| -> Result<Vec<Field<f32>>, KernelError> {
+            let back = |channel| undone(steps, channel, mode);
+            channels.into_iter().map(back).collect()
+        };
+        let mut labels = match steps.split_first() {
+            Some((Undo::Resize(grid), later)) if mode == InvertMode::Trilinear => {
+                on_grid(resize_argmax(&back(later)?, grid.dims())?, grid)?
+            }
+            _ => discrete::argmax(&back(steps)?)?,
+        };
+        for undo in turns.iter().rev() {
+            if let Undo::Turn(map) = undo {
+                labels = map.apply(&labels)?;
+            }
         }
-        Ok(field)
+        Ok(labels)
     }
 }
 
+/// Undoes `steps`, the last one first.
+fn undone(
+    steps: &[Undo],
+    mut field: Field<f32>,
+    mode: InvertMode,
+) -> Result<Field<f32>, KernelError> {
+    for undo in steps.iter().rev() {
+        field = match undo {
+            Undo::Turn(map) => map.apply(&field)?,
+            Undo::Resample(grid) => resample(&field, grid, interpolation(mode))?,
+            Undo::Resize(grid) => on_grid(resize(&field, grid.dims(), resizing(mode))?, grid)?,
+            Undo::Cut { start, grid } => {
+                on_grid(pad::cut(&field, *start, grid.dims(), 0.0)?, grid)?
+            }
+        };
+    }
+    Ok(field)
+}
+
 /// Gives a volume the grid it had before, free of the rounding of the way there and back.
-fn on_grid(field: Field<f32>, grid: &Grid) -> Result<Field<f32>, KernelError> {
+fn on_grid<T>(field: Field<T>, grid: &Grid) -> Result<Field<T>, KernelError> {
     Field::new(grid.clone(), field.into_parts().1)
 }
 
