@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("swarm-ledger", &["swarm-faults", "swarm-types"]),
     ("swarm-store", &["swarm-faults", "swarm-types"]),
     ("swarm-client", &["swarm-types"]),
+    ("swarm-power", &["swarm-types"]),
     ("swarm-chain", &["swarm-types", "swarm-contracts"]),
     (
         "swarm-inference",
@@ -56,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "swarm-orb",
             "swarm-host",
             "swarm-package",
+            "swarm-power",
         ],
     ),
     (
@@ -69,6 +71,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "swarm-inference",
             "swarm-host",
             "swarm-client",
+            "swarm-power",
         ],
     ),
     (
@@ -107,6 +110,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "swarm-inference",
             "swarm-host",
             "swarm-client",
+            "swarm-power",
         ],
     ),
 ];
