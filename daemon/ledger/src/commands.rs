@@ -72,6 +72,8 @@ pub struct ClaimMany {
     pub idle_others: u32,
     /// With this many jobs pending or fewer it gets none: they are for others.
     pub leave: u32,
+    /// Only jobs whose deadline is at or before this, Unix seconds: others can wait.
+    pub deadline_max: u64,
     /// How long each lease holds without renewal.
     pub lease_seconds: u64,
 }

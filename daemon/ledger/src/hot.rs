@@ -132,15 +132,23 @@ impl Hot {
         jobs.map(BTreeSet::len).sum()
     }
 
-    /// The oldest pending job of one of `models` that `worker` can read and that is not due at `now`.
-    pub fn oldest(&self, models: &[B256], worker: &Address, now: u64) -> Option<i64> {
+    /// The oldest pending job of one of `models` that `worker` can read, that is not due at `now` and whose deadline
+    /// is not after `deadline_max`.
+    pub fn oldest(
+        &self,
+        models: &[B256],
+        worker: &Address,
+        now: u64,
+        deadline_max: u64,
+    ) -> Option<i64> {
         models
             .iter()
             .filter_map(|model| {
                 let jobs = self.pending.get(model)?;
-                jobs.iter()
-                    .copied()
-                    .find(|key| self.jobs[key].readable_by(worker) && now < self.jobs[key].deadline)
+                jobs.iter().copied().find(|key| {
+                    let job = &self.jobs[key];
+                    job.readable_by(worker) && now < job.deadline && job.deadline <= deadline_max
+                })
             })
             .min()
     }

@@ -2,13 +2,13 @@
 //! reported at once.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{Deserialize, Serialize};
 use swarm_orb::policy;
+use swarm_power::PowerConfig;
+pub use swarm_power::Span;
 use swarm_types::payout::Rates;
 use swarm_types::{Address, MicroUsdc};
 
@@ -18,45 +18,6 @@ use crate::limits::{
 };
 use crate::rails::Strategy;
 use crate::settlement::SettlementConfig;
-
-/// A duration with its unit in the text: `"30s"`, `"24h"`, `"90days"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(pub Duration);
-
-impl Span {
-    /// A span of whole seconds.
-    pub const fn seconds(seconds: u64) -> Self {
-        Self(Duration::from_secs(seconds))
-    }
-
-    /// Whole seconds, rounded down.
-    pub fn as_seconds_down(self) -> u64 {
-        self.0.as_secs()
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(f)
-    }
-}
-
-impl Serialize for Span {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map(Self).map_err(|_| {
-            D::Error::custom(format!(
-                "'{text}' is not a duration with a unit, such as 30s or 24h"
-            ))
-        })
-    }
-}
 
 /// How the queen is reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -316,6 +277,9 @@ pub struct QueenConfig {
     /// Her web pages.
     #[serde(default)]
     pub orb: OrbConfig,
+    /// Where the rack's energy comes from, and what is done about it.
+    #[serde(default)]
+    pub power: PowerConfig,
     /// Limits.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -455,6 +419,7 @@ impl QueenConfig {
                 &format!("limits.{key}: must be 1s to 10m"),
             );
         }
+        errors.extend(self.power.problems());
         if errors.is_empty() {
             Ok(())
         } else {
@@ -522,14 +487,16 @@ mod tests {
         config.rails.lease = Span::seconds(1);
         config.orb.rpc_urls = vec!["http://x; script-src *".into()];
         config.orb.block_explorer = Some("basescan.org".into());
+        config.power.policy.reserve_percent = 120;
         let ConfigError(errors) = config.check().expect_err("refused");
-        assert_eq!(errors.len(), 5, "{errors:?}");
+        assert_eq!(errors.len(), 6, "{errors:?}");
         for (error, key) in errors.iter().zip([
             "operators",
             "fees.rates",
             "rails.lease",
             "orb.rpc_urls",
             "orb.block_explorer",
+            "power.policy.reserve_percent: 120 is not 0 to 100",
         ]) {
             assert!(error.starts_with(key), "{error}");
         }

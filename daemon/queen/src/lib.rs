@@ -11,6 +11,7 @@
 //! | sweeper | the clock | lapsed leases and deadlines moved on; inputs and results destroyed, each with a record; bees looked up again; watchdog and status line for systemd |
 //! | webhooks | deliveries that are due | signed requests to clients' URLs |
 //! | settlement | the chain, seals that are asked for | blocks to the ledger, bundles, seals to the chain |
+//! | power, and one for each meter | the site's meters | what the rails allow, outlets and wake-up calls |
 //! | index | the chain and the bundles, never the ledger | SwarmOrb's `index.json` and what is beside it |
 //!
 //! Every task ends at [`QueenHandle::shutdown`]. The ledger is the only state that matters: what is kept
@@ -21,6 +22,7 @@
 //! ledger.sqlite     money and jobs (with -wal and -shm while open)
 //! blobs/            encrypted inputs and results, by SHA-256
 //! models/           uploaded model packages, by digest
+//! power-rung        where the ladder stood last
 //! audit/epoch-001/  the bundle of each sealed epoch
 //! orb/              the last index, and final events of the escrow; can be deleted
 //! tls/              her own certificate and its key (0600), when she needs one
@@ -42,6 +44,7 @@ mod metrics;
 mod middleware;
 mod names;
 mod orb;
+mod power;
 mod problem;
 mod queen;
 mod rails;

@@ -34,6 +34,7 @@ use crate::live::{Live, Unchanged};
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::orb::{self, Orb};
+use crate::power::{self, Power};
 use crate::rails::Rails;
 use crate::samples::Samples;
 use crate::seam::{self, SettlementPort};
@@ -212,6 +213,7 @@ impl Queen {
         });
         tasks.spawn(sweeper::run(app.clone()));
         tasks.spawn(webhooks::run(app.clone()));
+        tasks.spawn(power::run(app.clone()));
         if let Some(indexer) = indexer {
             tasks.spawn(orb::run(app.clone(), indexer));
         }
@@ -316,6 +318,7 @@ pub(crate) async fn assemble(
         settlement: link,
         feed: Feed::default(),
         orb: Orb::new(&config),
+        power: Power::new(&config, &clock),
         samples: Samples::default(),
         names: Names::new(names, ledger.clone(), clock.clone()),
         metrics: Metrics::default(),

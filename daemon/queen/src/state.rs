@@ -25,6 +25,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::orb::Orb;
+use crate::power::Power;
 use crate::problem::{Answer, Refused};
 use crate::rails::Rails;
 use crate::samples::Samples;
@@ -63,6 +64,8 @@ pub struct AppState {
     pub feed: Feed,
     /// SwarmOrb.
     pub orb: Orb,
+    /// The site's power.
+    pub power: Power,
     /// What bees said of late.
     pub samples: Samples,
     /// Names on chain.

@@ -43,6 +43,8 @@ pub struct State_ {
     pub polling: u32,
     pub approved: bool,
     pub drain: bool,
+    /// Told with every heartbeat.
+    pub power: Option<BeePower>,
     /// Waiting for a bee.
     pub pending: VecDeque<Lease>,
     /// Told to the bee with its registration.
@@ -190,6 +192,7 @@ async fn heartbeat(State(state): State<Shared>, Json(beat): Json<Heartbeat>) -> 
         drain: state.drain,
         lost: std::mem::take(&mut state.lost),
         next_seconds: 1,
+        power: state.power.clone(),
     };
     Json(answer).into_response()
 }

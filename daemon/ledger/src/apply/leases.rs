@@ -53,7 +53,10 @@ impl Command for Claim {
                 Ok(key) => key,
                 Err(refusal) => return refuse(refusal),
             },
-            None => match tx.hot.oldest(&self.models, &self.worker, self.now) {
+            None => match tx
+                .hot
+                .oldest(&self.models, &self.worker, self.now, u64::MAX)
+            {
                 Some(key) => key,
                 None => return Ok(None),
             },
@@ -84,7 +87,10 @@ impl Command for ClaimMany {
         let jobs_max = share.min(self.jobs_max as usize);
         let mut leases = Vec::new();
         while leases.len() < jobs_max {
-            let Some(key) = tx.hot.oldest(&self.models, &self.worker, self.now) else {
+            let oldest = tx
+                .hot
+                .oldest(&self.models, &self.worker, self.now, self.deadline_max);
+            let Some(key) = oldest else {
                 break;
             };
             leases.push(one.lease(tx, key)?);

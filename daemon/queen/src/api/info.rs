@@ -44,11 +44,11 @@ pub async fn info(State(app): State<App>) -> Answer<Json<Info>> {
     }))
 }
 
-/// The site's power. Nobody measures it yet, and the answer says so.
+/// The site's power. What nobody measures is unknown, which is not 0.
 #[utoipa::path(get, path = "/api/v1/power", tag = "queen", responses(
     (status = 200, body = SitePower), Problems))]
-pub async fn power() -> Json<SitePower> {
-    Json(SitePower::unknown())
+pub async fn power(State(app): State<App>) -> Json<SitePower> {
+    Json(app.power.shown(app.clock.running()))
 }
 
 /// The model of a digest, if it can be ordered, or a refusal that names `field`.

@@ -178,7 +178,9 @@ fn explain(app: &AppState, inputs: WhyInputs) -> Why {
             .get(&job.order.order.model)
             .map(|model| model.memory_mib),
         recipients: &job.recipients,
+        deadline: job.order.order.deadline,
     };
+    let gate = app.rails.gate();
     let now = app.clock.millis();
     let pending = job.state == JobState::Pending;
     let bees: Vec<WhyBee> = workers
@@ -186,7 +188,7 @@ fn explain(app: &AppState, inputs: WhyInputs) -> Why {
         .filter(|_| pending)
         .filter_map(Bee::read)
         .map(|bee| {
-            let obstacle = filter::can_take(&bee, &needs, now).err();
+            let obstacle = filter::can_take(&bee, &needs, &gate, now).err();
             WhyBee {
                 worker: bee.worker,
                 eligible: obstacle.is_none(),
@@ -235,6 +237,9 @@ fn pending_summary(bees: &[WhyBee], ahead: u64) -> String {
         .all(|bee| bee.code == "not-a-recipient" || bee.code == "not-approved")
     {
         return "no bee that can work can decrypt the input: submit it again, or wait for its release at the deadline".into();
+    }
+    if let Some(held) = bees.iter().find(|bee| bee.code == "power") {
+        return format!("no bee takes it now: {}", held.reason);
     }
     "no bee can take it now; each one's reason is below".into()
 }

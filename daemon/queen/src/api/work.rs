@@ -66,8 +66,9 @@ pub async fn claim(
         model: &model,
         memory_mib: app.catalogue.get(&model).map(|model| model.memory_mib),
         recipients: &job.recipients,
+        deadline: job.order.order.deadline,
     };
-    filter::can_take(&bee, &needs, app.clock.millis()).map_err(|obstacle| {
+    filter::can_take(&bee, &needs, &app.rails.gate(), app.clock.millis()).map_err(|obstacle| {
         let refused = Refused::conflict(obstacle.code, obstacle.reason);
         match obstacle.code {
             "not-approved" => Refused {

@@ -228,6 +228,7 @@ pub async fn heartbeat(State(app): State<App>, signed: Signed) -> Answer<Json<He
         drain: counted.draining,
         lost,
         next_seconds,
+        power: app.power.for_bee(app.clock.running()),
     }))
 }
 

@@ -4,6 +4,7 @@ use swarm_types::api::READY_GAP_SECONDS_MAX;
 use swarm_types::{Address, B256};
 
 use super::bee::Bee;
+use super::gate::PowerGate;
 
 /// Why a bee cannot take a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +24,11 @@ pub struct Needs<'a> {
     pub memory_mib: Option<u32>,
     /// Workers that can decrypt its input; empty means any.
     pub recipients: &'a [Address],
+    /// Unix seconds by which it must be completed.
+    pub deadline: u64,
 }
 
-fn obstacle(code: &'static str, reason: impl Into<String>) -> Result<(), Obstacle> {
+pub(super) fn obstacle(code: &'static str, reason: impl Into<String>) -> Result<(), Obstacle> {
     Err(Obstacle {
         code,
         reason: reason.into(),
@@ -40,7 +43,7 @@ pub fn is_online(bee: &Bee, now_millis: u64) -> bool {
 }
 
 /// Whether the bee may take any job now.
-pub fn can_work(bee: &Bee, now_millis: u64) -> Result<(), Obstacle> {
+pub fn can_work(bee: &Bee, gate: &PowerGate, now_millis: u64) -> Result<(), Obstacle> {
     if !bee.approved() {
         return obstacle(
             "not-approved",
@@ -69,7 +72,7 @@ pub fn can_work(bee: &Bee, now_millis: u64) -> Result<(), Obstacle> {
         let at_once = profile.concurrency;
         return obstacle("busy", format!("it holds {held} of at most {at_once} jobs"));
     }
-    Ok(())
+    gate.bee(&bee.worker)
 }
 
 /// Whether the bee could ever take this job, as it is equipped.
@@ -104,9 +107,15 @@ pub fn fits(bee: &Bee, needs: &Needs<'_>) -> Result<(), Obstacle> {
 }
 
 /// Whether the bee can take this job now.
-pub fn can_take(bee: &Bee, needs: &Needs<'_>, now_millis: u64) -> Result<(), Obstacle> {
-    can_work(bee, now_millis)?;
-    fits(bee, needs)
+pub fn can_take(
+    bee: &Bee,
+    needs: &Needs<'_>,
+    gate: &PowerGate,
+    now_millis: u64,
+) -> Result<(), Obstacle> {
+    can_work(bee, gate, now_millis)?;
+    fits(bee, needs)?;
+    gate.job(needs.deadline, now_millis / 1_000)
 }
 
 #[cfg(test)]
@@ -114,6 +123,7 @@ pub(super) mod tests {
     use super::*;
     use crate::rails::bee::{BeeProfile, BeeStats};
     use swarm_ledger::records::{WorkerRecord, WorkerState};
+    use swarm_power::policy::Rung;
     use swarm_types::api::Device;
     use swarm_types::{MicroUsdc, Signature65};
 
@@ -163,6 +173,10 @@ pub(super) mod tests {
     }
 
     fn code(change: impl FnOnce(&mut Bee)) -> &'static str {
+        code_with(&PowerGate::default(), change)
+    }
+
+    fn code_with(gate: &PowerGate, change: impl FnOnce(&mut Bee)) -> &'static str {
         let mut bee = bee(1);
         change(&mut bee);
         let recipients = [Address::repeat_byte(1)];
@@ -170,8 +184,9 @@ pub(super) mod tests {
             model: &MODEL,
             memory_mib: Some(4_096),
             recipients: &recipients,
+            deadline: NOW / 1_000 + 7_200,
         };
-        can_take(&bee, &needs, NOW).map_or_else(|o| o.code, |()| "eligible")
+        can_take(&bee, &needs, gate, NOW).map_or_else(|o| o.code, |()| "eligible")
     }
 
     #[test]
@@ -200,5 +215,16 @@ pub(super) mod tests {
             code(|b| b.worker = Address::repeat_byte(2)),
             "not-a-recipient"
         );
+    }
+
+    #[test]
+    fn what_power_does_not_allow_is_said_last() {
+        let critical = PowerGate::of(Rung::Critical, "the battery is at 24 %".into(), [], 3_600);
+        assert_eq!(code_with(&critical, |_| {}), "power");
+        assert_eq!(code_with(&critical, |b| b.held = 2), "busy");
+        let conserve = PowerGate::of(Rung::Conserve, "it is a quiet hour".into(), [], 3_600);
+        assert_eq!(code_with(&conserve, |_| {}), "power", "two hours are left");
+        let longer = PowerGate::of(Rung::Conserve, "it is a quiet hour".into(), [], 7_200);
+        assert_eq!(code_with(&longer, |_| {}), "eligible");
     }
 }

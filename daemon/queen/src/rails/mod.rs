@@ -8,6 +8,7 @@
 
 mod bee;
 pub mod filter;
+mod gate;
 mod strategy;
 
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ use tokio::sync::{Notify, oneshot};
 
 pub use bee::{Bee, BeeProfile, BeeStats, approval};
 pub use filter::Needs;
+pub use gate::PowerGate;
 pub use strategy::Strategy;
 use strategy::{Candidate, choose};
 
@@ -59,6 +61,8 @@ struct State {
     served: HashMap<Address, u64>,
     undelivered: HashMap<Address, Vec<Lease>>,
     next_waiter: u64,
+    /// What the site's power allows.
+    gate: Arc<PowerGate>,
 }
 
 impl State {
@@ -132,6 +136,26 @@ impl Rails {
         self.state().bees = bees;
         self.bees_changed.notify_waiters();
         Ok(())
+    }
+
+    /// What the site's power allows.
+    pub fn gate(&self) -> Arc<PowerGate> {
+        self.state().gate.clone()
+    }
+
+    /// Takes in what the site's power allows. Polls in line ask anew: more or less may be for them now.
+    pub fn set_gate(&self, gate: PowerGate) {
+        let mut state = self.state();
+        if *state.gate == gate {
+            return;
+        }
+        let stepped = state.gate.rung() != gate.rung();
+        state.gate = Arc::new(gate);
+        if stepped {
+            state.waiters.clear();
+            drop(state);
+            self.bees_changed.notify_waiters();
+        }
     }
 
     /// Takes in what the ledger answered about a worker.
@@ -244,7 +268,8 @@ impl Rails {
             if let Some(lease) = self.undelivered(&worker).await? {
                 return Ok(vec![lease]);
             }
-            if filter::can_work(&bee, self.clock.millis()).is_err() {
+            let gate = self.gate();
+            if filter::can_work(&bee, &gate, self.clock.millis()).is_err() {
                 // Cancel-safe: a missed ring only means that the bee polls again.
                 match self.clock.timeout_at(until, pin!(changed)).await {
                     Ok(()) => continue,
@@ -259,6 +284,7 @@ impl Rails {
                 worker,
                 idle_others,
                 leave: 0,
+                deadline_max: gate.deadline_max(self.clock.seconds()),
                 models,
                 jobs_max: jobs_max.min(room),
                 lease_seconds: self.lease_seconds(),
@@ -277,6 +303,16 @@ impl Rails {
                 command.now = self.clock.seconds();
             }
             let seen = self.state().jobs_seen;
+            if let Some(deadline_max) = gate.urgent_max(command.now) {
+                let urgent = ClaimMany {
+                    deadline_max,
+                    ..command.clone()
+                };
+                let taken = self.claim_oldest(urgent).await;
+                if taken.as_ref().is_ok_and(|leases| !leases.is_empty()) {
+                    return taken;
+                }
+            }
             match self.claim_oldest(command).await {
                 Ok(leases) if !leases.is_empty() => return Ok(leases),
                 Ok(_none) => {}
@@ -314,7 +350,7 @@ impl Rails {
             };
             other.worker != bee.worker
                 && other.held == 0
-                && filter::can_work(other, now).is_ok()
+                && filter::can_work(other, &state.gate, now).is_ok()
                 && other.profile.models.iter().any(|m| models.contains(m))
                 && (bee.held > 0 || waits())
         })
@@ -327,7 +363,7 @@ impl Rails {
         let idle = state.bees.values().filter(|other| {
             other.worker != bee.worker
                 && other.held == 0
-                && filter::can_work(other, now).is_ok()
+                && filter::can_work(other, &state.gate, now).is_ok()
                 && other.profile.models.iter().any(|m| models.contains(m))
         });
         idle.count() as u32
@@ -355,7 +391,7 @@ impl Rails {
         let now = self.clock.millis();
         let state = self.state();
         let mut bees = state.bees.values();
-        bees.any(|bee| bee.held == 0 && filter::can_take(bee, needs, now).is_ok())
+        bees.any(|bee| bee.held == 0 && filter::can_take(bee, needs, &state.gate, now).is_ok())
     }
 
     /// Puts a poll in line, unless a job became pending since `seen`.
@@ -412,6 +448,7 @@ impl Rails {
             model,
             memory_mib: catalogue.get(model).map(|model| model.memory_mib),
             recipients: &job.recipients,
+            deadline: job.order.order.deadline,
         };
         let mut idle_only = self.idle_bee_could(&needs);
         loop {
@@ -468,7 +505,8 @@ impl Rails {
             if idle_only && bee.held > 0 {
                 continue;
             }
-            if waiter.give.is_closed() || filter::can_take(bee, needs, now).is_err() {
+            let can = filter::can_take(bee, needs, &state.gate, now);
+            if waiter.give.is_closed() || can.is_err() {
                 continue;
             }
             let has_it_warm = bee.stats.warm_models.contains(needs.model);

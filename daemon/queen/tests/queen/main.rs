@@ -7,6 +7,7 @@ mod floods;
 mod foreign;
 mod models;
 mod orb;
+mod power;
 mod privacy;
 mod refusals;
 mod rig;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::power::Quality;
+use crate::power::{PowerRecord, Quality};
 use crate::{dec, schema};
 
 /// A power reading.
@@ -50,7 +50,8 @@ impl ChargeReading {
 /// Where the ladder of consumers stands: which of them the site's energy allows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ladder {
-    /// `unknown` while no meter is connected: nothing is held back then.
+    /// `surplus`, `normal`, `conserve` or `critical`; `unknown` while no meter is configured: nothing is held back
+    /// then.
     pub state: String,
     /// Why, in a sentence.
     pub reason: String,
@@ -58,6 +59,44 @@ pub struct Ladder {
     #[serde(with = "dec::option", default)]
     #[schema(value_type = Option<schema::Decimal>)]
     pub since: Option<u64>,
+}
+
+/// A meter of the site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PowerSource {
+    /// Its name in the configuration.
+    pub name: String,
+    /// How it is spoken to, such as `sunspec`.
+    pub kind: String,
+    /// Of the worst of what it measures.
+    pub quality: Quality,
+    /// What is wrong with its last answer; null when nothing is.
+    pub reason: Option<String>,
+    /// Values that could not be true and were refused, since the queen's start.
+    #[serde(with = "dec")]
+    #[schema(value_type = schema::Decimal)]
+    pub refused: u64,
+    /// Reads that failed, since the queen's start.
+    #[serde(with = "dec")]
+    #[schema(value_type = schema::Decimal)]
+    pub failed: u64,
+}
+
+/// What a heartbeat's answer says of the site's power.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BeePower {
+    /// Where the ladder stands.
+    pub state: String,
+    /// The machine is to shut down as soon as it has nothing to do.
+    pub shut_down: bool,
+    /// When it should wake by its clock, Unix seconds; null unless it is to shut down.
+    #[serde(with = "dec::option", default)]
+    #[schema(value_type = Option<schema::Decimal>)]
+    pub wake_at: Option<u64>,
+    /// Power limit of its GPUs, percent of the device's own.
+    pub gpu_limit_percent: u8,
+    /// Where the site's energy comes from now, as a job's power record says it.
+    pub mix: PowerRecord,
 }
 
 /// A sample of the site's power; watts, null where nobody measured.
@@ -92,6 +131,8 @@ pub struct SitePower {
     pub battery_percent: ChargeReading,
     /// Where the ladder stands.
     pub ladder: Ladder,
+    /// The site's meters.
+    pub sources: Vec<PowerSource>,
     /// The last day, oldest first.
     pub series: Vec<PowerSample>,
 }
@@ -111,6 +152,7 @@ impl SitePower {
                     .into(),
                 since: None,
             },
+            sources: Vec::new(),
             series: Vec::new(),
         }
     }

@@ -5,7 +5,7 @@ use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{BlobRef, Job, ModelFault};
+use super::{BeePower, BlobRef, Job, ModelFault};
 use crate::order::SignedOrder;
 use crate::power::PowerRecord;
 use crate::problem::Problem;
@@ -150,6 +150,9 @@ pub struct HeartbeatAnswer {
     pub lost: Vec<String>,
     /// Seconds until the next heartbeat.
     pub next_seconds: u32,
+    /// The site's power; null while no meter is configured.
+    #[serde(default)]
+    pub power: Option<BeePower>,
 }
 
 /// `POST /api/v1/workers/lease`: long-polls for work. 204 when there is none.
