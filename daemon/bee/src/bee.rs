@@ -21,6 +21,7 @@ use crate::cache::Cache;
 use crate::health::Health;
 use crate::live::Live;
 use crate::models::{self, Models, Runner};
+use crate::power::SitePower;
 use crate::sync::Fault;
 use crate::{BeeConfig, BeeError, device};
 
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     /// Active models that this bee cannot serve, and why.
     pub faults: Mutex<BTreeMap<B256, Fault>>,
     pub health: Health,
+    pub power: SitePower,
     /// One permit a computation.
     pub compute: Arc<Semaphore>,
     /// One permit a job, from its lease to its end.
@@ -124,6 +126,7 @@ impl Bee {
             cache,
             faults: Mutex::default(),
             health: Health::new(),
+            power: SitePower::new(),
             compute: Arc::new(Semaphore::new(config.concurrency as usize)),
             places: Arc::new(Semaphore::new(config.places() as usize)),
             jobs: TaskTracker::new(),

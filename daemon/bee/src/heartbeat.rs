@@ -90,6 +90,9 @@ impl Inner {
         if changed {
             self.say_standing();
         }
+        if let Some(power) = &answer.power {
+            self.power.hear(power.mix.clone());
+        }
         self.lose(&answer.lost);
         let next = u64::from(answer.next_seconds).clamp(1, HEARTBEAT_SECONDS);
         Duration::from_secs(next)

@@ -8,7 +8,6 @@ use swarm_client::{ClientError, UploadFor};
 use swarm_inference::Stage;
 use swarm_store::age::Recipient;
 use swarm_types::api::{BlobRef, CompleteJob, FailJob, Lease};
-use swarm_types::power::PowerRecord;
 use swarm_types::receipt::{ENERGY_UNKNOWN, Execution};
 use swarm_types::{Signature65, digest};
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -182,6 +181,7 @@ impl Inner {
             };
             let mut crashed = false;
             let models = inner.models.as_ref();
+            let began = inner.power.now();
             let done = work::compute(
                 models,
                 &inner.identity,
@@ -189,6 +189,7 @@ impl Inner {
                 ciphertext,
                 &reply_to,
                 &mut told,
+                &|| inner.power.record(began),
                 &mut crashed,
             );
             if crashed {
@@ -239,7 +240,6 @@ impl Inner {
         done: Done,
         result: BlobRef,
     ) -> Result<CompleteJob, Failure> {
-        let power = PowerRecord::unknown();
         let salted = digest::salted(&lease.salt, &done.manifest);
         let execution = Execution {
             job_epoch: lease.job_id.epoch,
@@ -253,7 +253,7 @@ impl Inner {
             started_at: done.started_at,
             completed_at: done.completed_at,
             energy_millijoules: ENERGY_UNKNOWN,
-            power: power.digest(),
+            power: done.power.digest(),
         };
         let standing = self
             .standing
@@ -271,7 +271,7 @@ impl Inner {
             result,
             manifest: done.manifest,
             engine: done.engine,
-            power,
+            power: done.power,
             poe_hash: digest::poe_hash(lease.job_id, &execution.result, &worker),
             execution_ms: done.execution_ms,
             execution,

@@ -29,6 +29,7 @@ mod heartbeat;
 mod job;
 mod live;
 mod models;
+mod power;
 mod progress;
 mod run;
 mod sync;

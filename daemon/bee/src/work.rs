@@ -11,11 +11,13 @@ use swarm_package::{Kind, npy};
 use swarm_store::age::{self, AgeError, Identity, Recipient};
 use swarm_store::archive::{self, ArchiveLimits, Files};
 use swarm_types::api::Lease;
+use swarm_types::power::PowerRecord;
 use swarm_types::{B256, digest};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use zeroize::Zeroizing;
 
 use crate::models::{Input, Models, Ran};
+use crate::power::{POWER_FILE, power_file};
 
 /// Longest reason in bytes that the queen is told; she takes 512.
 const REASON_BYTES_MAX: usize = 500;
@@ -59,11 +61,17 @@ pub(crate) struct Done {
     pub started_at: u64,
     /// Unix seconds.
     pub completed_at: u64,
+    /// What it ran on.
+    pub power: PowerRecord,
     /// Milliseconds in between, by a clock that does not jump.
     pub execution_ms: u64,
 }
 
-/// The whole computation. `crashed` is told when the engine panicked.
+/// The whole computation. `power` says what it ran on, asked when it ran; `crashed` is told when the engine panicked.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a thread is given, each once"
+)]
 pub(crate) fn compute(
     models: &Models,
     identity: &Identity,
@@ -71,6 +79,7 @@ pub(crate) fn compute(
     ciphertext: Vec<u8>,
     reply_to: &Recipient,
     progress: Progress<'_>,
+    power: &dyn Fn() -> PowerRecord,
     crashed: &mut bool,
 ) -> Result<Done, Failure> {
     let (started_at, started) = (unix_seconds(), Instant::now());
@@ -93,7 +102,10 @@ pub(crate) fn compute(
             return Err(Failure::passing("the engine crashed"));
         }
     };
-    let results = Files::from(results.map_err(|error| refused_by_pipeline(&error))?);
+    let mut results = results.map_err(|error| refused_by_pipeline(&error))?;
+    let power = power();
+    results.extend(power_file(&power).map(|file| (POWER_FILE.to_owned(), file)));
+    let results = Files::from(results);
     let manifest = digest::manifest_digest(&results);
     let ciphertext = seal(&results, reply_to)?;
     Ok(Done {
@@ -102,6 +114,7 @@ pub(crate) fn compute(
         engine,
         started_at,
         completed_at: unix_seconds().max(started_at),
+        power,
         execution_ms: started.elapsed().as_millis() as u64,
     })
 }

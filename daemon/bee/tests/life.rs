@@ -15,7 +15,8 @@ use swarm_imaging::{
 use swarm_inference::pipeline::Progress;
 use swarm_inference::{PipelineError, Stage};
 use swarm_store::{age, archive};
-use swarm_types::api::Lease;
+use swarm_types::api::{BeePower, Lease};
+use swarm_types::power::{PowerRecord, Quality, Reading};
 use swarm_types::{B256, JobId, digest, sha256};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -245,6 +246,56 @@ async fn a_job_goes_all_the_way() {
             .is_some_and(|beat| beat.draining && beat.leases.is_empty())
     );
     assert!(queen.failed.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_says_what_it_ran_on() {
+    let hive = Hive::open().await;
+    let mix = PowerRecord {
+        meter: "site:victron_mqtt".into(),
+        quality: Quality::Estimated,
+        age_seconds: Some(3),
+        solar: Reading::Bps(7_500),
+        battery: Reading::Bps(2_000),
+        grid: Reading::Bps(500),
+    };
+    hive.queen.state().power = Some(BeePower {
+        state: "normal".into(),
+        shut_down: false,
+        wake_at: None,
+        gpu_limit_percent: 100,
+        mix,
+    });
+    let bee = hive.start();
+    hive.queen
+        .until("heard", |queen| queen.heartbeats.len() > 1)
+        .await;
+    hive.submit(hive.lease(1));
+    hive.queen
+        .until("completed", |queen| queen.completed.len() == 1)
+        .await;
+    hive.stopped(bee).await;
+    let queen = hive.queen.state();
+    let (_, done) = &queen.completed[0];
+    let power = &done.power;
+    assert_eq!(done.execution.power, power.digest());
+    assert_eq!(power.meter, "site:victron_mqtt");
+    assert_eq!(power.quality, Quality::Estimated);
+    let shares = (power.solar, power.battery, power.grid);
+    let bps = Reading::Bps;
+    assert_eq!(shares, (bps(7_500), bps(2_000), bps(500)));
+    assert!(power.age_seconds.is_some_and(|age| age >= 3));
+    // The client reads the same in the result, beside a report that says nothing of it.
+    let ciphertext = &queen.blobs[&done.result.sha256];
+    let tar = age::decrypt(ciphertext, &hive.client.identity, 1 << 20).expect("decrypts");
+    let files = archive::unpack(&tar, &archive::ArchiveLimits::default()).expect("unpacks");
+    assert_eq!(digest::manifest_digest(&files), done.manifest);
+    let file = files.iter().find(|(name, _)| name == "power.json");
+    let file: serde_json::Value =
+        serde_json::from_slice(&file.expect("power.json").1).expect("JSON");
+    assert_eq!(file["solar"]["percent"], 75.0);
+    assert_eq!(file["grid"]["quality"], "estimated");
+    assert!(files.iter().any(|(name, _)| name == "report.json"));
 }
 
 #[tokio::test]
