@@ -5,6 +5,7 @@
 //! announce readiness, wait for SIGTERM or Ctrl-C, drain with a deadline.
 
 mod demo;
+mod firstboot;
 mod ledger;
 mod probe;
 mod run;
@@ -30,6 +31,8 @@ enum Role {
     Bee(run::BeeArgs),
     /// Do what needs privilege for queen and bees of this box; systemd starts it when one asks
     Warden(warden::WardenArgs),
+    /// Configure a flashed box from its swarm.toml, and make its keys
+    FirstBoot(firstboot::FirstBootArgs),
     /// Look after a queen's ledger: check, backup, restore
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
             Role::Queen(args) => run::queen(&args).await,
             Role::Bee(args) => run::bee(args).await,
             Role::Warden(args) => warden::run(&args).await,
+            Role::FirstBoot(args) => firstboot::run(args).await,
             Role::Ledger(command) => ledger::run(command),
             Role::Demo(args) => demo::run(args).await,
             Role::EngineProbe => probe::run(),
@@ -77,7 +81,7 @@ fn main() -> ExitCode {
         Ok(()) => Exit::Done,
         Err(error) => {
             eprintln!("error: {error:#}");
-            if error.is::<run::WrongConfig>() {
+            if error.is::<run::WrongConfig>() || error.is::<firstboot::WrongBox>() {
                 Exit::Config
             } else {
                 Exit::Failed

@@ -81,6 +81,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "swarm-contracts",
             "swarm-ledger",
             "swarm-chain",
+            "swarm-store",
             "swarm-host",
             "swarm-queen",
             "swarm-bee",
