@@ -26,6 +26,15 @@ pub fn memory_of_process_mib() -> Option<u32> {
     meminfo_mib(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS")
 }
 
+/// The box's name, as the kernel has it.
+pub fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "unnamed".into(),
+        name => name.into(),
+    }
+}
+
 /// Logical processors that this process may use, at least 1.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get())
@@ -72,5 +81,6 @@ mod tests {
         assert!(memory_mib().is_some_and(|mib| mib > 0));
         assert!(memory_of_process_mib().is_some_and(|mib| mib > 0));
         assert!(processors() > 0);
+        assert!(!host_name().is_empty());
     }
 }

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("swarm-host", &[]),
+    ("swarm-hardware-tests", &["swarm-host"]),
     ("swarm-contracts", &["swarm-types"]),
     ("swarm-ledger", &["swarm-faults", "swarm-types"]),
     ("swarm-store", &["swarm-faults", "swarm-types"]),
@@ -112,6 +113,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "swarm-host",
             "swarm-client",
             "swarm-power",
+            // The doctor asks each part by its own words.
+            "swarm-ledger",
+            "swarm-queen",
+            "swarm-bee",
         ],
     ),
 ];
