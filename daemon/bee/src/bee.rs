@@ -7,6 +7,7 @@ use std::time::Instant;
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use swarm_client::QueenClient;
+use swarm_host::gpu::{EnergyMeter, Snapshot, Telemetry};
 use swarm_host::notify;
 use swarm_store::age::Identity;
 use swarm_types::api::{Approval, Device, RegisterWorker, Registered, recipient_message};
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::cache::Cache;
 use crate::health::Health;
 use crate::live::Live;
+use crate::metrics::Metrics;
 use crate::models::{self, Models, Runner};
 use crate::power::SitePower;
 use crate::sync::Fault;
@@ -46,6 +48,10 @@ pub(crate) struct Inner {
     pub faults: Mutex<BTreeMap<B256, Fault>>,
     pub health: Health,
     pub power: SitePower,
+    pub telemetry: Telemetry,
+    /// What a job draws.
+    pub energy: EnergyMeter,
+    pub metrics: Metrics,
     /// One permit a computation.
     pub compute: Arc<Semaphore>,
     /// One permit a job, from its lease to its end.
@@ -117,11 +123,23 @@ impl Bee {
         let tls = config.tls().map_err(BeeError::Client)?;
         let queen =
             QueenClient::new(&config.queen, tls, Some(signer.clone())).map_err(BeeError::Client)?;
+        let device = device::cpu(config.memory_mib);
+        let telemetry = Telemetry::start().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the box is not watched");
+            Telemetry::of(Snapshot::empty("the system gave no thread"))
+        });
+        let shared = config.concurrency > 1;
         let inner = Inner {
+            telemetry,
+            energy: match &device.uuid {
+                Some(uuid) => EnergyMeter::of_gpu(uuid, shared),
+                None => EnergyMeter::none(),
+            },
+            metrics: Metrics::default(),
             queen,
             signer,
             identity,
-            device: device::cpu(config.memory_mib),
+            device,
             models: Arc::new(models),
             cache,
             faults: Mutex::default(),

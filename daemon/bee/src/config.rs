@@ -1,5 +1,6 @@
 //! What a bee is told. Unknown fields are refused, and all that is wrong is said at once.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -82,6 +83,9 @@ pub struct BeeConfig {
     /// How long the bee finishes its work after it was told to stop.
     #[serde(default = "drain_deadline", with = "duration")]
     pub drain_deadline: Duration,
+    /// Where on loopback a page for Prometheus is served, such as `127.0.0.1:9401`; nowhere unless said.
+    #[serde(default)]
+    pub metrics: Option<SocketAddr>,
     /// A one-time code of the operator with which the bee joins approved.
     #[serde(default)]
     pub join_code: Option<String>,
@@ -190,6 +194,9 @@ impl BeeConfig {
         if pinned && plain {
             found.push("queen_plain_http: cannot go together with queen_fingerprint".into());
         }
+        if self.metrics.is_some_and(|at| !at.ip().is_loopback()) {
+            found.push("metrics: must be an address on loopback, such as 127.0.0.1:9401".into());
+        }
         if self.payee.is_some() && self.join_code.is_none() {
             found.push("payee: counts only together with join_code; the operator names it with the approval".into());
         }
@@ -197,7 +204,10 @@ impl BeeConfig {
     }
 
     /// How the queen is recognised.
-    pub(crate) fn tls(&self) -> Result<Tls, swarm_client::ClientError> {
+    ///
+    /// # Errors
+    /// When `queen_fingerprint` is none.
+    pub fn tls(&self) -> Result<Tls, swarm_client::ClientError> {
         Ok(match &self.queen_fingerprint {
             Some(text) => Tls::Pinned(text.parse::<Fingerprint>()?),
             None if self.queen_plain_http => Tls::PlainAnywhere,
@@ -274,6 +284,7 @@ mod tests {
         config.log = Some("bee=loud".into());
         config.queen_fingerprint = Some("12".into());
         config.queen_plain_http = true;
+        config.metrics = Some(([0, 0, 0, 0], 9401).into());
         config.payee = Some(Address::ZERO);
         let fields: Vec<_> = config
             .problems()
@@ -288,6 +299,7 @@ mod tests {
             "log",
             "queen_fingerprint",
             "queen_plain_http",
+            "metrics",
             "payee",
         ];
         assert_eq!(fields, expected);

@@ -71,6 +71,14 @@ pub enum BeeError {
     /// The client could not be set up.
     #[error("the queen's address cannot be used")]
     Client(#[source] ClientError),
+    /// The page of metrics cannot be opened.
+    #[error("metrics: cannot listen on {address}")]
+    Metrics {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// The system's answer.
+        source: std::io::Error,
+    },
     /// The queen refuses this bee, for a reason that does not pass by itself.
     #[error("the queen refuses this bee")]
     Refused(#[source] ClientError),

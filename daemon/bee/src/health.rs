@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bee::Inner;
 use crate::models::Ran;
-use crate::work;
+use crate::{vitals, work};
 
 /// A bee whose engine has not run for so long is not ready.
 const READY_WITHIN: Duration = Duration::from_secs(600);
@@ -99,8 +99,17 @@ impl Health {
 }
 
 impl Inner {
+    /// Why the bee cannot compute: its engine, or the device under it. `None` when it can.
+    pub(crate) fn not_ready_reason(&self) -> Option<String> {
+        let snapshot = self.telemetry.snapshot();
+        // The device first: an engine that fails on a GPU that is gone is no news.
+        vitals::fault(&self.device, &snapshot, Instant::now())
+            .or_else(|| self.health.not_ready_reason())
+    }
+
     /// Keeps testing until `end`. While a job computes its own progress shows that the engine runs, and the test waits.
     pub(crate) async fn watch_health(&self, end: CancellationToken) {
+        let mut ready_before = self.not_ready_reason().is_none();
         loop {
             // Cancel-safe: sleeping holds nothing.
             tokio::select! {
@@ -108,12 +117,13 @@ impl Inner {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             if self.health.test_is_due() {
-                let ready_before = self.health.not_ready_reason().is_none();
                 self.self_test().await;
-                if ready_before != self.health.not_ready_reason().is_none() {
-                    self.changed.notify_one();
-                }
             }
+            let ready = self.not_ready_reason().is_none();
+            if ready_before != ready {
+                self.changed.notify_one();
+            }
+            ready_before = ready;
         }
     }
 

@@ -1,14 +1,13 @@
 //! Heartbeats: what the bee holds and whether it is ready, and what the queen says to that.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use swarm_host::machine;
 use swarm_types::api::{Approval, HEARTBEAT_SECONDS, Heartbeat, HeartbeatAnswer};
 use tokio_util::sync::CancellationToken;
 
 use crate::bee::Inner;
-use crate::work;
+use crate::{vitals, work};
 
 /// Pause after a heartbeat that was not answered: two more fit before the gap costs ready time.
 const RETRY: Duration = Duration::from_secs(5);
@@ -37,7 +36,8 @@ impl Inner {
 
     /// One heartbeat; says how long to wait for the next.
     async fn beat(self: &Arc<Self>) -> Duration {
-        let reason = self.health.not_ready_reason();
+        let reason = self.not_ready_reason();
+        let vitals = vitals::of(&self.device, &self.telemetry.snapshot(), Instant::now());
         let asked_to = self
             .standing
             .borrow()
@@ -50,11 +50,10 @@ impl Inner {
             leases: self.tokens(),
             warm_models: self.models.warm(),
             model_faults: self.model_faults(),
-            // Nothing measures the processor's share of this process; unknown is not zero.
-            utilisation_percent: None,
-            memory_used_mib: machine::memory_of_process_mib(),
-            temperature_celsius: None,
-            power_milliwatts: None,
+            utilisation_percent: vitals.utilisation_percent,
+            memory_used_mib: vitals.memory_used_mib,
+            temperature_celsius: vitals.temperature_celsius,
+            power_milliwatts: vitals.power_milliwatts,
         };
         self.say_status();
         match self.queen.heartbeat(&heartbeat).await {
@@ -68,6 +67,7 @@ impl Inner {
                 }
             }
             Err(error) => {
+                self.metrics.heartbeat_unanswered();
                 tracing::warn!(
                     error = work::explain(&error),
                     "the heartbeat was not answered"

@@ -83,9 +83,16 @@ impl Inner {
             done = self.do_job(&lease) => done,
         };
         match ended {
-            Ok(()) => tracing::info!(%job, "completed"),
-            Err(End::Lost) => tracing::warn!(%job, "the lease was lost; dropped"),
+            Ok(()) => {
+                self.metrics.completed();
+                tracing::info!(%job, "completed");
+            }
+            Err(End::Lost) => {
+                self.metrics.lost();
+                tracing::warn!(%job, "the lease was lost; dropped");
+            }
             Err(End::Failed(failure)) => {
+                self.metrics.failed();
                 swarm_faults::point("bee.failure.found");
                 tracing::warn!(%job, reason = failure.reason, retryable = failure.retryable, "failed");
                 tokio::select! {
@@ -182,7 +189,8 @@ impl Inner {
             let mut crashed = false;
             let models = inner.models.as_ref();
             let began = inner.power.now();
-            let done = work::compute(
+            let energy = inner.energy.start();
+            let mut done = work::compute(
                 models,
                 &inner.identity,
                 &lease,
@@ -194,6 +202,11 @@ impl Inner {
             );
             if crashed {
                 inner.health.failed("a computation crashed".into());
+            }
+            if let Ok(done) = &mut done {
+                done.energy = energy.stop();
+                let millijoules = done.energy.map(|energy| energy.millijoules);
+                inner.metrics.executed(done.execution_ms, millijoules);
             }
             done
         };
@@ -252,7 +265,10 @@ impl Inner {
             device: device::digest(&self.device),
             started_at: done.started_at,
             completed_at: done.completed_at,
-            energy_millijoules: ENERGY_UNKNOWN,
+            energy_millijoules: match done.energy {
+                Some(energy) => energy.millijoules,
+                None => ENERGY_UNKNOWN,
+            },
             power: done.power.digest(),
         };
         let standing = self

@@ -9,6 +9,8 @@
 //!   minutes the bee is not ready.
 //! - **models** (`sync`): with a `model_cache`, every 30 s: pulls the packages that the queen has active, checks their digests,
 //!   loads them (the golden cases run) and drops what she deleted. Then the bee registers again with what it serves.
+//! - **telemetry** (a thread of [`swarm_host::gpu`]): watches the device; a GPU that vanishes makes the bee not ready.
+//! - **metrics** (`metrics`, where configured): a page for Prometheus on loopback. Ends with the heartbeat.
 //! - **lease loop** (`run`): long-polls whenever a place is free. Ends with the drain. It tells systemd's watchdog that
 //!   the bee lives, as long as jobs that are at work move.
 //! - **one task a job** (`job`): fetch, compute, upload, complete. As many as there are places, so that the next input
@@ -28,11 +30,13 @@ mod health;
 mod heartbeat;
 mod job;
 mod live;
+mod metrics;
 mod models;
 mod power;
 mod progress;
 mod run;
 mod sync;
+mod vitals;
 mod work;
 
 pub use bee::Bee;

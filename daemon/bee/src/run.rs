@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use crate::bee::{Bee, Inner};
-use crate::{BeeConfig, BeeError, work};
+use crate::{BeeConfig, BeeError, metrics, work};
 
 /// Pause after the first attempt to reach a queen who is away; it doubles.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
@@ -42,6 +42,10 @@ impl Bee {
     /// Serves until `shutdown`, then finishes what it has, at most until the drain's deadline.
     pub async fn serve(self, shutdown: CancellationToken) -> Result<(), BeeError> {
         let inner = self.inner;
+        let page = match inner.config.metrics {
+            Some(address) => Some(metrics::bind(address).await?),
+            None => None,
+        };
         inner.self_test().await;
         notify::expect_watchdog(TURN_MAX);
         notify::ready();
@@ -52,6 +56,9 @@ impl Bee {
         };
         inner.adopt(adopted);
         let end = CancellationToken::new();
+        if let Some(listener) = page {
+            tokio::spawn(metrics::serve(inner.clone(), listener, end.clone()));
+        }
         let heartbeat = tokio::spawn(inner.clone().beat_until(end.clone()));
         let watched = inner.clone();
         let health_end = end.clone();

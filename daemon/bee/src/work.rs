@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use swarm_host::gpu::Energy;
 use swarm_imaging::LoadOptions;
 use swarm_inference::PipelineError;
 use swarm_inference::pipeline::Progress;
@@ -65,6 +66,8 @@ pub(crate) struct Done {
     pub power: PowerRecord,
     /// Milliseconds in between, by a clock that does not jump.
     pub execution_ms: u64,
+    /// What the device drew meanwhile; whoever runs the computation measures it.
+    pub energy: Option<Energy>,
 }
 
 /// The whole computation. `power` says what it ran on, asked when it ran; `crashed` is told when the engine panicked.
@@ -116,6 +119,7 @@ pub(crate) fn compute(
         completed_at: unix_seconds().max(started_at),
         power,
         execution_ms: started.elapsed().as_millis() as u64,
+        energy: None,
     })
 }
 
