@@ -277,7 +277,7 @@ impl Inner {
 
     fn standing_line(&self) -> String {
         let worker = self.signer.address();
-        if let Some(why) = self.health.not_ready_reason() {
+        if let Some(why) = self.not_ready_reason() {
             return format!("not ready: {why}");
         }
         match *self.standing.borrow() {

@@ -98,7 +98,7 @@ impl Inner {
                         ?pause,
                         "the queen is away; trying again"
                     );
-                    let status = match self.health.not_ready_reason() {
+                    let status = match self.not_ready_reason() {
                         Some(why) => format!("not ready: {why}; the queen at {queen} is away"),
                         None => format!("the queen at {queen} is away"),
                     };
@@ -210,7 +210,7 @@ impl Inner {
     fn may_work(&self) -> bool {
         let standing = self.standing.borrow();
         standing.as_ref().is_some_and(|s| s.approved && !s.drain)
-            && self.health.not_ready_reason().is_none()
+            && self.not_ready_reason().is_none()
     }
 
     fn begin(self: &Arc<Self>, lease: Lease, place: OwnedSemaphorePermit) {

@@ -13,6 +13,8 @@ use crate::http::{Call, QueenClient, read_limited, shown};
 const POLL_GRACE: Duration = Duration::from_secs(15);
 /// Largest lease.
 const LEASE_BYTES_MAX: u64 = 1 << 20;
+/// Largest page of metrics.
+const METRICS_BYTES_MAX: u64 = 4 << 20;
 /// Largest file of an epoch bundle.
 const BUNDLE_FILE_BYTES_MAX: u64 = 256 << 20;
 
@@ -46,6 +48,19 @@ impl QueenClient {
     /// Numbers about jobs, bees and revenue.
     pub async fn stats(&self) -> Answer<Stats> {
         self.json(Call::get(self.url(&["stats"]))).await
+    }
+
+    /// Her counters, in Prometheus' text format.
+    pub async fn metrics(&self) -> Answer<Vec<u8>> {
+        let url = self.root_url(&["metrics"]);
+        let from = shown(&url);
+        let response = self.send(Call::get(url)).await?;
+        read_limited(response, &from, METRICS_BYTES_MAX).await
+    }
+
+    /// The site's power.
+    pub async fn power(&self) -> Answer<SitePower> {
+        self.json(Call::get(self.url(&["power"]))).await
     }
 
     /// Models that can be ordered.
@@ -193,6 +208,12 @@ impl QueenClient {
     /// Every bee.
     pub async fn workers(&self) -> Answer<Vec<Worker>> {
         self.json(Call::get(self.url(&["workers"]))).await
+    }
+
+    /// What a bee said in its heartbeats of late, oldest first.
+    pub async fn samples(&self, worker: Address) -> Answer<Vec<WorkerSample>> {
+        let url = self.url(&["workers", &format!("{worker:#x}"), "samples"]);
+        self.json(Call::get(url)).await
     }
 
     /// Lets a bee work, for `payee`. Signed by the operator.

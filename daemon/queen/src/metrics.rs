@@ -1,8 +1,8 @@
 //! Counters, and their text for Prometheus.
 
-use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use swarm_host::exposition::{Exposition, Kind, labels};
 use swarm_types::api::Stats;
 
 /// Completions over which the mean time is taken.
@@ -92,26 +92,18 @@ impl Metrics {
 
     /// Everything in Prometheus' text format.
     pub fn text(&self, stats: &Stats, gauges: &[(&str, &str, u64)]) -> String {
-        let mut out = String::new();
-        let mut family = |name: &str, kind: &str, help: &str, lines: &[(String, u64)]| {
-            // Writing to a String cannot fail.
-            let _ = writeln!(
-                out,
-                "# HELP swarm_{name} {help}\n# TYPE swarm_{name} {kind}"
-            );
-            for (labels, value) in lines {
-                let _ = writeln!(out, "swarm_{name}{labels} {value}");
-            }
+        let mut out = Exposition::default();
+        let mut family = |name: &str, kind: Kind, help: &str, lines: Vec<(String, u64)>| {
+            out.family(&format!("swarm_{name}"), kind, help, lines);
         };
-        let label = |key: &str, value: &str| format!("{{{key}=\"{value}\"}}");
-        let plain = |number: &Number| vec![(String::new(), number.get())];
         let classes = self.responses.iter().enumerate();
-        let classes = classes.map(|(i, n)| (label("class", &format!("{}xx", i + 1)), n.get()));
+        let classes =
+            classes.map(|(i, n)| (labels(&[("class", &format!("{}xx", i + 1))]), n.get()));
         family(
             "http_responses_total",
-            "counter",
+            Kind::Counter,
             "Responses by class of status.",
-            &classes.collect::<Vec<_>>(),
+            classes.collect(),
         );
         for (name, help, number) in [
             (
@@ -155,35 +147,40 @@ impl Metrics {
             ),
             ("panics_total", "Handlers that panicked.", &self.panics),
         ] {
-            family(name, "counter", help, &plain(number));
+            family(
+                name,
+                Kind::Counter,
+                help,
+                vec![(String::new(), number.get())],
+            );
         }
         let by = |key: &str, map: &std::collections::BTreeMap<String, u64>| {
             map.iter()
-                .map(|(k, v)| (label(key, k), *v))
+                .map(|(k, v)| (labels(&[(key, k)]), *v))
                 .collect::<Vec<_>>()
         };
         family(
             "jobs",
-            "gauge",
+            Kind::Gauge,
             "Jobs by status.",
-            &by("status", &stats.jobs),
+            by("status", &stats.jobs),
         );
         family(
             "bees",
-            "gauge",
+            Kind::Gauge,
             "Bees by status.",
-            &by("status", &stats.bees),
+            by("status", &stats.bees),
         );
         family(
             "revenue_final_micro_usdc",
-            "gauge",
+            Kind::Gauge,
             "Fees of final epochs, in millionths of USDC.",
-            &[(String::new(), stats.total_revenue.0)],
+            vec![(String::new(), stats.total_revenue.0)],
         );
         for (name, help, value) in gauges {
-            family(name, "gauge", help, &[(String::new(), *value)]);
+            family(name, Kind::Gauge, help, vec![(String::new(), *value)]);
         }
-        out
+        out.into_text()
     }
 }
 
@@ -207,6 +204,18 @@ mod tests {
             total_revenue: swarm_types::MicroUsdc(7),
         };
         let text = metrics.text(&stats, &[("head_block", "Highest mirrored block.", 9)]);
+        let lines = text.lines().map(|line| Ok(line.to_owned()));
+        let scrape = prometheus_parse::Scrape::parse(lines).expect("a Prometheus parser reads it");
+        for sample in &scrape.samples {
+            use prometheus_parse::Value::{Counter, Gauge};
+            assert!(scrape.docs.contains_key(&sample.metric), "{sample:?}");
+            let counts = sample.metric.ends_with("_total");
+            let typed = matches!(
+                (&sample.value, counts),
+                (Counter(_), true) | (Gauge(_), false)
+            );
+            assert!(typed, "{sample:?}");
+        }
         for line in [
             "swarm_http_responses_total{class=\"2xx\"} 1",
             "swarm_http_responses_total{class=\"5xx\"} 1",

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use swarm_host::exposition;
 use swarm_types::api::Health;
 
 use super::docs::Problems;
@@ -92,5 +93,5 @@ pub async fn metrics(State(app): State<App>) -> Answer<impl IntoResponse> {
         ("streams_open", "Event streams.", streams as u64),
     ];
     let text = app.metrics.text(&stats, &gauges);
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))
+    Ok(([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], text))
 }
