@@ -142,6 +142,12 @@ pub enum Command {
         #[arg(long, value_name = "DIR", conflicts_with = "bundle")]
         save: Option<PathBuf>,
     },
+    /// Operator: the rack on one screen: queen, bees, queue, epochs, power, money
+    Status,
+    /// Operator: check this box and its way to queen and chain
+    Doctor(DoctorArgs),
+    /// Operator: collect what support needs, without secrets and without patients
+    SupportBundle(SupportArgs),
     /// Operator: seal the open epoch now
     Seal,
     /// Operator: the bees
@@ -268,6 +274,47 @@ pub struct SubmitArgs {
     /// The client that pays, when your key is one of its order signers
     #[arg(long, value_name = "ADDRESS")]
     pub client: Option<Address>,
+}
+
+/// `swarm doctor`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  swarm doctor                       this box, by the configurations in /etc/swarm
+  swarm doctor --gate && echo good   for scripts: only what must hold for the box to be online
+  swarm doctor --queen URL --json    a box with a bee, or none: the way to the queen
+
+Exit status: 0 when nothing failed (warnings and what is unknown do not count), 1 when something did.")]
+pub struct DoctorArgs {
+    /// Directory with queen.toml and bee*.toml
+    #[arg(long, value_name = "DIR", default_value = "/etc/swarm")]
+    pub etc: PathBuf,
+    /// Only the checks that decide whether the box may be online
+    #[arg(long)]
+    pub gate: bool,
+}
+
+/// `swarm support-bundle`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The bundle holds doctor's report, configurations, versions, the end of the journal, metrics, and counts
+from the ledger. Keys, codes, passwords, tokens, paths, and whatever looks like a person's name are
+taken out, and the whole is searched for this box's keys before it is written. Look into it all the
+same before you send it: tar -tzvf FILE.
+
+Examples:
+  swarm support-bundle
+  swarm support-bundle --log /var/log/swarm.log --out /tmp")]
+pub struct SupportArgs {
+    /// Directory with queen.toml and bee*.toml
+    #[arg(long, value_name = "DIR", default_value = "/etc/swarm")]
+    pub etc: PathBuf,
+    /// A log file to take the end of, beside the journal; give as many as you like
+    #[arg(long, value_name = "FILE")]
+    pub log: Vec<PathBuf>,
+    /// Directory to write the bundle to
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
 }
 
 /// `swarm job`.

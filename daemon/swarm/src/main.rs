@@ -9,6 +9,7 @@ mod home;
 mod orders;
 mod output;
 mod progress;
+mod redact;
 mod scan;
 mod session;
 

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::Result;
 use serde::Serialize;
+use swarm_host::doctor::Outcome;
 
 /// Where and how to print.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,17 @@ impl Output {
         } else {
             self.paint("1;31", "FAILED")
         }
+    }
+
+    /// The word of a check's outcome in its colour.
+    pub fn outcome(&self, outcome: Outcome) -> String {
+        let code = match outcome {
+            Outcome::Ok => "32",
+            Outcome::Unknown => "36",
+            Outcome::Warn => "33",
+            Outcome::Fail => "1;31",
+        };
+        self.paint(code, outcome.as_str())
     }
 
     fn paint(&self, code: &str, text: impl std::fmt::Display) -> String {

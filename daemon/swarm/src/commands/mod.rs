@@ -6,6 +6,7 @@ mod bee;
 mod compile;
 mod contract;
 mod dev;
+mod doctor;
 mod epoch;
 mod job;
 mod key;
@@ -15,7 +16,9 @@ mod orb;
 mod quote;
 mod receipt;
 mod result;
+mod status;
 mod submit;
+mod support;
 mod watch;
 
 use anyhow::Result;
@@ -51,6 +54,9 @@ pub async fn run(cli: Cli) -> Result<()> {
             save,
         } => audit::run(session, epoch, bundle, save).await,
         Command::Seal => epoch::seal(session).await,
+        Command::Status => status::run(session).await,
+        Command::Doctor(args) => doctor::run(session, args).await,
+        Command::SupportBundle(args) => support::run(session, args).await,
         Command::Bee(command) => bee::run(session, command).await,
         Command::Model(command) => model::run(session, command).await,
         Command::Contract(command) => contract::run(session, command).await,
