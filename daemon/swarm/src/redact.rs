@@ -86,7 +86,7 @@ impl Redactor {
                 r#"[^\s"'=(\[^]+\^[^\s"',;)\]]*"#.to_owned(),
                 Rule::Word("<name>"),
             ),
-            (r#"(?i)\bhttps?://[^\s"'<>)\]]+"#.to_owned(), Rule::Url),
+            (r#"(?i)\bhttps?://[^\s"'<>)\],;]+"#.to_owned(), Rule::Url),
             (
                 r#""[^"\n]*\.(?i:dcm|dicom|ima|nii|nii\.gz|nrrd|mha|zip|tar)""#.to_owned(),
                 Rule::Word("\"<file>\""),
@@ -132,6 +132,18 @@ impl Redactor {
             text = replaced.into_owned();
         }
         text
+    }
+
+    /// `text` whose URLs hold no more than their hosts: enough for what stays on the operator's own screen.
+    pub fn urls(&self, text: &str) -> String {
+        let rule = self
+            .rules
+            .iter()
+            .find(|(_, rule)| matches!(rule, Rule::Url));
+        let (pattern, _) = rule.expect("there is a rule for URLs");
+        pattern
+            .replace_all(text, |c: &Captures<'_>| url(&c[0]))
+            .into_owned()
     }
 
     /// A configuration, value by value: what its name calls a secret is gone, the rest is treated as text.

@@ -43,7 +43,7 @@ pub async fn run(session: &Session, args: DoctorArgs) -> Result<()> {
     }
 }
 
-/// Every check, or only those that gate "online". Nothing in it is a secret.
+/// Every check, or only those that gate "online". No key of a node is in it; paths of this box are.
 pub async fn examine(session: &Session, etc: &Path, gate_only: bool) -> Report {
     let now = unix_seconds();
     let (files, mut checks) = Files::read(etc);
@@ -58,8 +58,8 @@ pub async fn examine(session: &Session, etc: &Path, gate_only: bool) -> Report {
     }
     let redactor = Redactor::new();
     for check in &mut checks {
-        check.reason = redactor.text(&check.reason);
-        check.next_step = check.next_step.take().map(|step| redactor.text(&step));
+        check.reason = redactor.urls(&check.reason);
+        check.next_step = check.next_step.take().map(|step| redactor.urls(&step));
     }
     Report::new(checks, now)
 }
