@@ -183,7 +183,7 @@ fn model_packages() {
     let campaign = Campaign::new("tensor-spec", 4_000, 16 * MIB);
     campaign
         .run(|random| damaged(random, &tensor), targets::spec)
-        .at_least(100, 1_000);
+        .at_least(50, 1_000);
     let damage = |random: &mut mutate::Random| {
         let mut bytes = package.clone();
         mutate::tar(&mut bytes, &all, random);
@@ -203,7 +203,7 @@ fn arrays() {
         bytes
     };
     let campaign = Campaign::new("npy", 20_000, 8 * MIB);
-    campaign.run(damage, targets::npy).at_least(500, 5_000);
+    campaign.run(damage, targets::npy).at_least(200, 5_000);
 }
 
 #[test]
