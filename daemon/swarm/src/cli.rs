@@ -153,7 +153,7 @@ pub enum Command {
     /// Operator: the bees
     #[command(subcommand)]
     Bee(BeeCommand),
-    /// Operator: the models that can be ordered
+    /// Model packages: make, prove, compile; for the operator: push, activate and the rest
     #[command(subcommand)]
     Model(ModelCommand),
     /// Operator: the contract
@@ -162,9 +162,6 @@ pub enum Command {
     /// SwarmOrb: the explorer's index, and the explorer as a static site
     #[command(subcommand)]
     Orb(OrbCommand),
-    /// Model packages
-    #[command(subcommand)]
-    Model(ModelCommand),
     /// Tools for demonstrations and tests
     #[command(subcommand)]
     Dev(DevCommand),
@@ -173,16 +170,6 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-}
-
-/// `swarm model`.
-#[derive(Subcommand, Debug)]
-pub enum ModelCommand {
-    /// Compile a package's network for a GPU that need not be here
-    #[command(
-        after_help = "Needs TensorRT-RTX, which scripts/setup --tests installs (NVIDIA's TensorRT-RTX SLA applies).\nThe engine is compiled and checked, not run: a bee runs it on the package's golden cases before it serves.\n\nExample:\n  swarm model compile models/brain_mri --target sm89"
-    )]
-    Compile(CompileArgs),
 }
 
 /// `swarm model compile`.
@@ -413,6 +400,11 @@ pub enum ModelCommand {
         #[arg(long, value_name = "FILE")]
         onnxruntime: Option<PathBuf>,
     },
+    /// Compile a package's network for a GPU that need not be here
+    #[command(
+        after_help = "Needs TensorRT-RTX, which scripts/setup --tests installs (NVIDIA's TensorRT-RTX SLA applies).\nThe engine is compiled and checked, not run: a bee runs it on the package's golden cases before it serves.\n\nExample:\n  swarm model compile models/brain_mri --target sm89"
+    )]
+    Compile(CompileArgs),
     /// Upload a package; it can be ordered once it is activated
     #[command(
         after_help = "The queen checks it, and never changes it: another content is another version.\n\nExample:\n  swarm model push models/brain_mri --activate"

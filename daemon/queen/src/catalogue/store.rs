@@ -384,7 +384,7 @@ mod tests {
         // Whole.
         fs::write(store.tar(&one.digest), b"tar").expect("written");
         store.record(&one).expect("recorded");
-        assert_eq!(store.open().expect("opens"), [one.clone()]);
+        assert_eq!(store.open().expect("opens"), std::slice::from_ref(&one));
         let active = StoredModel {
             active: true,
             ..one.clone()

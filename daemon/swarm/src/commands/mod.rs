@@ -3,7 +3,6 @@
 mod account;
 mod audit;
 mod bee;
-mod compile;
 mod contract;
 mod dev;
 mod doctor;
@@ -23,7 +22,7 @@ mod watch;
 
 use anyhow::Result;
 
-use crate::cli::{Cli, Command, ModelCommand};
+use crate::cli::{Cli, Command};
 use crate::session::Session;
 
 /// Runs the command.
@@ -61,7 +60,6 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Model(command) => model::run(session, command).await,
         Command::Contract(command) => contract::run(session, command).await,
         Command::Orb(command) => orb::run(session, command).await,
-        Command::Model(ModelCommand::Compile(args)) => compile::run(session, args),
         Command::Dev(command) => dev::run(session, command),
         Command::Completions { .. } => unreachable!("handled before the home directory is read"),
     }

@@ -1,5 +1,6 @@
 //! `swarm model`: packages made, proven, brought to the queen, switched, fetched.
 
+mod compile;
 mod local;
 mod template;
 
@@ -26,6 +27,7 @@ pub async fn run(session: &Session, command: ModelCommand) -> Result<()> {
             package,
             onnxruntime,
         } => local::verify(session, &package, onnxruntime),
+        ModelCommand::Compile(args) => compile::run(session, args),
         ModelCommand::Push { package, activate } => push(session, &package, activate).await,
         ModelCommand::List { all } => {
             let queen = session.queen()?;

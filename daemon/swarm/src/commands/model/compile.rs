@@ -43,7 +43,7 @@ pub fn run(session: &Session, args: CompileArgs) -> Result<()> {
         file: &file,
         state: description.state(),
     };
-    session.output.print(&compiled, |compiled, _| {
+    session.out.print(&compiled, |compiled, _| {
         let Description {
             name,
             model,
