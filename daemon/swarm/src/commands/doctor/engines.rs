@@ -1,31 +1,13 @@
-//! The engines of a bee: which would run here, and why each other was passed over.
+//! The engines of a bee: which may run here, and why each other is passed over.
 
 use std::path::Path;
 
 use swarm_bee::BeeConfig;
 use swarm_host::doctor::Check;
-use swarm_inference::{ModelPackage, default_runtime_path};
+use swarm_inference::engine::select::{Survey, survey};
+use swarm_inference::{Accelerators, ModelPackage, default_runtime_path};
 
 use super::Files;
-
-/// One engine as this box offers it.
-struct Offer {
-    /// Such as `onnxruntime-cpu`.
-    engine: &'static str,
-    /// Why it was passed over; `None` when it can run.
-    passed_over: Option<String>,
-}
-
-/// The engines of this program, best first.
-fn offers(bee: &BeeConfig) -> Vec<Offer> {
-    let library = bee.onnxruntime.clone().unwrap_or_else(default_runtime_path);
-    let missing =
-        (!library.is_file()).then(|| format!("its library is not at {}", library.display()));
-    vec![Offer {
-        engine: "onnxruntime-cpu",
-        passed_over: missing,
-    }]
-}
 
 /// Engines and model packages of every bee.
 pub(super) fn checks(files: &Files) -> Vec<Check> {
@@ -36,19 +18,33 @@ pub(super) fn checks(files: &Files) -> Vec<Check> {
         .collect()
 }
 
+/// Which engines may be tried, best first, and why each better one is not; a bee takes the first that passes its model's
+/// golden cases.
 fn engines(bee: &BeeConfig) -> Check {
     let name = format!("engine.{}", bee.name);
-    let offers = offers(bee);
-    let told = |offer: &Offer| match &offer.passed_over {
-        Some(why) => format!("{} is passed over: {why}", offer.engine),
-        None => format!("{} runs", offer.engine),
-    };
-    let reason = offers.iter().map(told).collect::<Vec<_>>().join("; ");
-    match offers.iter().any(|offer| offer.passed_over.is_none()) {
+    let library = bee.onnxruntime.clone().unwrap_or_else(default_runtime_path);
+    let Survey {
+        gpu,
+        usable,
+        considered,
+        compiled,
+    } = survey(&library, &Accelerators::default());
+    let mut told = Vec::new();
+    told.extend(gpu.map(|gpu| gpu.name));
+    told.extend(usable.iter().map(|kind| format!("{} may be tried", kind.name())));
+    told.extend(considered.iter().map(|passed| {
+        format!("{} is passed over: {}", passed.engine.name(), passed.reason)
+    }));
+    told.extend(compiled.iter().map(|engine| {
+        format!("compiled for {}: {}, {}", engine.target.name(), engine.name, engine.state())
+    }));
+    let reason = told.join("; ");
+    match library.is_file() {
         true => Check::ok(name, reason),
+        // Every other engine needs it too, or falls back to it.
         false => Check::fail(
             name,
-            reason,
+            format!("ONNX Runtime is not at {}; {reason}", library.display()),
             "run scripts/setup, or name the library in onnxruntime of bee.toml",
         ),
     }

@@ -52,6 +52,9 @@ pub async fn examine(session: &Session, etc: &Path, gate_only: bool) -> Report {
     let seen = queen::ask(session, &files).await;
     checks.extend(queen::checks(&seen, now));
     checks.extend(chain::checks(session, &files, &seen, now).await);
+    if let Some(queen) = &files.queen {
+        checks.extend(power::sources(&queen.queen.power).await);
+    }
     checks.extend(power::checks(&seen));
     if gate_only {
         checks.retain(|check| check.gates);

@@ -1,11 +1,33 @@
-//! The site's power, as the queen knows it. Sources that this box reads by itself register their checks here.
+//! The site's power: each source of queen.toml asked from here, and what the queen makes of them.
 
 use swarm_host::doctor::Check;
+use swarm_power::PowerConfig;
+use swarm_power::meter::Sample;
 use swarm_types::power::Quality;
 
 use super::queen::Seen;
 
-/// The power sources and where the ladder stands.
+/// Each configured source, asked once.
+pub(super) async fn sources(config: &PowerConfig) -> Vec<Check> {
+    let probed = swarm_power::probe(config).await;
+    let check = |source: swarm_power::Probed| {
+        let name = format!("power.{}", source.name);
+        let told = |sample: &Sample| format!("{} {:.0}", sample.metric, sample.value);
+        let measured: Vec<_> = source.values.iter().map(told).collect();
+        let measured = format!("{}: {}", source.kind, measured.join(", "));
+        let next = format!("look at the meter, the network to it, and power.sources '{}' in queen.toml", source.name);
+        match (source.quality, source.reason) {
+            (Quality::Good, _) => Check::ok(name, measured),
+            (Quality::Unknown, why) => {
+                Check::fail(name, why.unwrap_or_else(|| "nothing came".into()), next)
+            }
+            (_, why) => Check::warn(name, format!("{measured}; {}", why.unwrap_or_default()), next),
+        }
+    };
+    probed.into_iter().map(check).collect()
+}
+
+/// Where the ladder stands, in the queen's words.
 pub(super) fn checks(seen: &Seen) -> Vec<Check> {
     let name = "power";
     let next = "connect a meter in queen.toml; until then nothing is held back and every receipt says unknown";
