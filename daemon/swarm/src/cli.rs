@@ -144,6 +144,12 @@ pub enum Command {
     },
     /// Operator: the rack on one screen: queen, bees, queue, epochs, power, money
     Status,
+    /// Operator: the same, live, in the terminal (q quits, ? helps)
+    Top {
+        /// Time between two looks, beside those that an event causes
+        #[arg(long, value_name = "TIME", default_value = "2s", value_parser = interval)]
+        every: std::time::Duration,
+    },
     /// Operator: check this box and its way to queen and chain
     Doctor(DoctorArgs),
     /// Operator: collect what support needs, without secrets and without patients
@@ -261,6 +267,18 @@ pub struct SubmitArgs {
     /// The client that pays, when your key is one of its order signers
     #[arg(long, value_name = "ADDRESS")]
     pub client: Option<Address>,
+}
+
+/// Shortest interval of `swarm top`: the queen has other things to do.
+const INTERVAL_MIN: std::time::Duration = std::time::Duration::from_millis(200);
+
+fn interval(text: &str) -> Result<std::time::Duration, String> {
+    let every = humantime::parse_duration(text)
+        .map_err(|_| format!("'{text}' is not a duration with a unit, such as 2s"))?;
+    match every >= INTERVAL_MIN {
+        true => Ok(every),
+        false => Err("at least 200ms".into()),
+    }
 }
 
 /// `swarm doctor`.

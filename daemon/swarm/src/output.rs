@@ -22,6 +22,11 @@ impl Output {
         Self { json, colour }
     }
 
+    /// Whether JSON was asked for.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints `value` as JSON, or what `human` makes of it.
     pub fn print<T: Serialize>(
         &self,

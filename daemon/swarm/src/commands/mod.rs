@@ -18,6 +18,7 @@ mod result;
 mod status;
 mod submit;
 mod support;
+mod top;
 mod watch;
 
 use anyhow::Result;
@@ -54,6 +55,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         } => audit::run(session, epoch, bundle, save).await,
         Command::Seal => epoch::seal(session).await,
         Command::Status => status::run(session).await,
+        Command::Top { every } => top::run(session, every).await,
         Command::Doctor(args) => doctor::run(session, args).await,
         Command::SupportBundle(args) => support::run(session, args).await,
         Command::Bee(command) => bee::run(session, command).await,

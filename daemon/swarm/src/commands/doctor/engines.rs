@@ -31,12 +31,23 @@ fn engines(bee: &BeeConfig) -> Check {
     } = survey(&library, &Accelerators::default());
     let mut told = Vec::new();
     told.extend(gpu.map(|gpu| gpu.name));
-    told.extend(usable.iter().map(|kind| format!("{} may be tried", kind.name())));
-    told.extend(considered.iter().map(|passed| {
-        format!("{} is passed over: {}", passed.engine.name(), passed.reason)
-    }));
+    told.extend(
+        usable
+            .iter()
+            .map(|kind| format!("{} may be tried", kind.name())),
+    );
+    told.extend(
+        considered
+            .iter()
+            .map(|passed| format!("{} is passed over: {}", passed.engine.name(), passed.reason)),
+    );
     told.extend(compiled.iter().map(|engine| {
-        format!("compiled for {}: {}, {}", engine.target.name(), engine.name, engine.state())
+        format!(
+            "compiled for {}: {}, {}",
+            engine.target.name(),
+            engine.name,
+            engine.state()
+        )
     }));
     let reason = told.join("; ");
     match library.is_file() {

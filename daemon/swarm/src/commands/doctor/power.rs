@@ -15,13 +15,20 @@ pub(super) async fn sources(config: &PowerConfig) -> Vec<Check> {
         let told = |sample: &Sample| format!("{} {:.0}", sample.metric, sample.value);
         let measured: Vec<_> = source.values.iter().map(told).collect();
         let measured = format!("{}: {}", source.kind, measured.join(", "));
-        let next = format!("look at the meter, the network to it, and power.sources '{}' in queen.toml", source.name);
+        let next = format!(
+            "look at the meter, the network to it, and power.sources '{}' in queen.toml",
+            source.name
+        );
         match (source.quality, source.reason) {
             (Quality::Good, _) => Check::ok(name, measured),
             (Quality::Unknown, why) => {
                 Check::fail(name, why.unwrap_or_else(|| "nothing came".into()), next)
             }
-            (_, why) => Check::warn(name, format!("{measured}; {}", why.unwrap_or_default()), next),
+            (_, why) => Check::warn(
+                name,
+                format!("{measured}; {}", why.unwrap_or_default()),
+                next,
+            ),
         }
     };
     probed.into_iter().map(check).collect()
