@@ -10,7 +10,7 @@ use swarm_client::QueenClient;
 use swarm_host::gpu::{EnergyMeter, Snapshot, Telemetry};
 use swarm_host::notify;
 use swarm_store::age::Identity;
-use swarm_types::api::{Approval, Device, RegisterWorker, Registered, recipient_message};
+use swarm_types::api::{Approval, BeePower, Device, RegisterWorker, Registered, recipient_message};
 use swarm_types::eip712::Domain;
 use swarm_types::signature::eip191_message;
 use swarm_types::{Address, B256, Signature65};
@@ -48,6 +48,8 @@ pub(crate) struct Inner {
     pub faults: Mutex<BTreeMap<B256, Fault>>,
     pub health: Health,
     pub power: SitePower,
+    /// What the site's ladder asks of this box, as last heard.
+    pub ladder: watch::Sender<Option<BeePower>>,
     pub telemetry: Telemetry,
     /// What a job draws.
     pub energy: EnergyMeter,
@@ -145,6 +147,7 @@ impl Bee {
             faults: Mutex::default(),
             health: Health::new(),
             power: SitePower::new(),
+            ladder: watch::Sender::new(None),
             compute: Arc::new(Semaphore::new(config.concurrency as usize)),
             places: Arc::new(Semaphore::new(config.places() as usize)),
             jobs: TaskTracker::new(),

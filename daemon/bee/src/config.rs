@@ -11,6 +11,8 @@ use swarm_host::keys::{KeySource, SecretSource};
 use swarm_types::Address;
 use swarm_types::api::POLL_SECONDS_MAX;
 
+use crate::ladder::LadderConfig;
+
 /// Most computations at once.
 pub const CONCURRENCY_MAX: u32 = 16;
 /// Most jobs that are fetched or uploaded beside those that compute.
@@ -80,6 +82,9 @@ pub struct BeeConfig {
     /// Shortest time between two reports of a job's progress.
     #[serde(default = "progress_interval", with = "duration")]
     pub progress_interval: Duration,
+    /// What the ladder of the site's power may do to this box.
+    #[serde(default)]
+    pub power: LadderConfig,
     /// How long the bee finishes its work after it was told to stop.
     #[serde(default = "drain_deadline", with = "duration")]
     pub drain_deadline: Duration,
@@ -187,6 +192,7 @@ impl BeeConfig {
         {
             found.push(error.to_string());
         }
+        found.extend(self.power.problem());
         if let Err(error) = self.tls() {
             found.push(format!("queen_fingerprint: {error}"));
         }

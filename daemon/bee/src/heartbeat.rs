@@ -92,6 +92,7 @@ impl Inner {
         }
         if let Some(power) = &answer.power {
             self.power.hear(power.mix.clone());
+            self.ladder.send_replace(Some(power.clone()));
         }
         self.lose(&answer.lost);
         let next = u64::from(answer.next_seconds).clamp(1, HEARTBEAT_SECONDS);

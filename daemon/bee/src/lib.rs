@@ -11,6 +11,7 @@
 //!   loads them (the golden cases run) and drops what she deleted. Then the bee registers again with what it serves.
 //! - **telemetry** (a thread of [`swarm_host::gpu`]): watches the device; a GPU that vanishes makes the bee not ready.
 //! - **metrics** (`metrics`, where configured): a page for Prometheus on loopback. Ends with the heartbeat.
+//! - **ladder** (`ladder`): what the site's power asks of this box, asked of the warden: GPU power limit, shut down, wake up.
 //! - **lease loop** (`run`): long-polls whenever a place is free. Ends with the drain. It tells systemd's watchdog that
 //!   the bee lives, as long as jobs that are at work move.
 //! - **one task a job** (`job`): fetch, compute, upload, complete. As many as there are places, so that the next input
@@ -29,6 +30,7 @@ mod error;
 mod health;
 mod heartbeat;
 mod job;
+mod ladder;
 mod live;
 mod metrics;
 mod models;
@@ -42,6 +44,7 @@ mod work;
 pub use bee::Bee;
 pub use config::BeeConfig;
 pub use error::BeeError;
+pub use ladder::LadderConfig;
 pub use live::{Reloader, Unchanged};
 pub use models::{Input, Runner};
 pub use work::Failure;

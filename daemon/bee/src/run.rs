@@ -64,12 +64,13 @@ impl Bee {
         let health_end = end.clone();
         let health = tokio::spawn(async move { watched.watch_health(health_end).await });
         let models = tokio::spawn(inner.clone().sync_until(end.clone()));
+        let ladder = tokio::spawn(inner.clone().obey_until(end.clone()));
         inner.lease_until(&shutdown).await;
 
         inner.finish().await;
         end.cancel();
-        let (heartbeat, health, models) = tokio::join!(heartbeat, health, models);
-        for ended in [heartbeat, health, models] {
+        let (heartbeat, health, models, ladder) = tokio::join!(heartbeat, health, models, ladder);
+        for ended in [heartbeat, health, models, ladder] {
             if let Err(error) = ended {
                 tracing::error!(%error, "a task of the bee ended badly");
             }

@@ -3,12 +3,15 @@
 
 mod common;
 
+use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::{Client, Keys, Queen, domain, keys};
-use swarm_bee::{Bee, BeeError, Input, Runner};
+use swarm_bee::{Bee, BeeError, Input, LadderConfig, Runner};
+use swarm_host::warden::{ActError, Acts, Allowed, serve};
 use swarm_imaging::{
     Affine, FakePatient, Rescale, SeriesSpec, Volume, Voxels, write_labels, write_series,
 };
@@ -671,4 +674,91 @@ async fn the_page_of_metrics_counts_jobs_for_a_prometheus_parser() {
         "also on a box without a GPU"
     );
     hive.stopped(bee).await;
+}
+
+/// Notes what the warden is asked for, instead of doing it to the machine that runs the tests.
+struct Noted(std::sync::mpsc::Sender<String>);
+
+impl Acts for Noted {
+    fn gpu_power_range(&mut self, _: &str) -> Result<Option<RangeInclusive<u32>>, ActError> {
+        Ok(None)
+    }
+
+    fn set_gpu_power_limit(&mut self, _: &str, _: u32) -> Result<(), ActError> {
+        Ok(())
+    }
+
+    fn set_wake_timer(&mut self, time: Duration) -> Result<(), ActError> {
+        let minutes = time.as_secs().div_ceil(60);
+        self.0
+            .send(format!("wake in {minutes} min"))
+            .expect("heard");
+        Ok(())
+    }
+
+    fn power_off(&mut self) -> Result<(), ActError> {
+        self.0.send("off".into()).expect("heard");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_box_that_may_switches_itself_off_when_its_job_is_done() {
+    let mut hive = Hive::new().await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("warden.sock");
+    let listener = tokio::net::UnixListener::bind(&socket).expect("binds");
+    let owner = std::fs::metadata(&socket).expect("there").uid();
+    let (tell, told) = std::sync::mpsc::channel();
+    let warden = tokio::spawn(async move {
+        let me = Allowed::ids([owner]);
+        let mut acts = Noted(tell);
+        serve(&listener, &me, &mut acts, Duration::from_secs(3600)).await
+    });
+    hive.keys.config.power = LadderConfig {
+        shut_down: true,
+        gpu_watts: None,
+        warden: Some(socket),
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let in_an_hour = now.expect("after 1970").as_secs() + 3600;
+    let power = BeePower {
+        state: "critical".into(),
+        shut_down: true,
+        wake_at: Some(in_an_hour),
+        gpu_limit_percent: 100,
+        mix: PowerRecord::unknown(),
+    };
+    let bee = hive.start();
+    hive.submit(hive.lease(1));
+    hive.queen
+        .until("computing", |queen| {
+            queen.progress.iter().any(|(_, p)| p.stage == "prepare")
+        })
+        .await;
+    // Energy runs out while a job is at work: it is waited for.
+    hive.queen.state().power = Some(power);
+    let beats = hive.queen.state().heartbeats.len();
+    hive.queen
+        .until("told twice", |queen| queen.heartbeats.len() > beats + 2)
+        .await;
+    assert!(
+        told.try_recv().is_err(),
+        "nothing is asked while a job is at work"
+    );
+    hive.gate.open();
+    hive.queen
+        .until("completed", |queen| queen.completed.len() == 1)
+        .await;
+    let off = tokio::task::spawn_blocking(move || {
+        let long = Duration::from_secs(30);
+        [told.recv_timeout(long), told.recv_timeout(long)]
+    });
+    let off = off
+        .await
+        .expect("no panic")
+        .map(|said| said.expect("asked"));
+    assert_eq!(off, ["wake in 60 min", "off"]);
+    hive.stopped(bee).await;
+    warden.abort();
 }

@@ -16,7 +16,7 @@ pub(super) async fn sources(config: &PowerConfig) -> Vec<Check> {
         let measured: Vec<_> = source.values.iter().map(told).collect();
         let measured = format!("{}: {}", source.kind, measured.join(", "));
         let next = format!(
-            "look at the meter, the network to it, and power.sources '{}' in queen.toml",
+            "look at the meter, the network to it, and the source '{}' in queen.toml",
             source.name
         );
         match (source.quality, source.reason) {
