@@ -276,6 +276,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/inference/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Submits an order as `POST /api/v1/jobs` does, and waits for its result. When it comes in time the answer is 200 with
+         *     the job and where its result is; otherwise 202 with the job, which goes on. The same order again waits on.
+         */
+        post: operations["jobs_infer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/info": {
         parameters: {
             query?: never;
@@ -475,7 +495,81 @@ export interface paths {
             cookie?: never;
         };
         /** The models that can be ordered. */
-        get: operations["queen_models"];
+        get: operations["models_list"];
+        put?: never;
+        /**
+         * Takes a model package, one uncompressed tar with `model.toml` and `model.onnx`. It is checked here (sizes, names, the
+         *     description, the network's operators, inputs and outputs) and stored; it can be ordered once it is activated. The same
+         *     package again gets the first answer. For operators.
+         */
+        post: operations["models_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{digest}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A model, the bees that serve it, and why others do not. */
+        get: operations["models_get"];
+        put?: never;
+        post?: never;
+        /** Removes a model that is not active and that no open job orders. For operators. */
+        delete: operations["models_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{digest}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a model be ordered. For operators. */
+        post: operations["models_activate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{digest}/deactivate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a model be ordered no more; what was ordered is still done. For operators. */
+        post: operations["models_deactivate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{digest}/package": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The package as one tar. The weights may be bound by their licence, so it is for operators and approved bees. */
+        get: operations["models_package"];
         put?: never;
         post?: never;
         delete?: never;
@@ -491,7 +585,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The site's power. Nobody measures it yet, and the answer says so. */
+        /** The site's power. What nobody measures is unknown, which is not 0. */
         get: operations["queen_power"];
         put?: never;
         post?: never;
@@ -992,6 +1086,21 @@ export interface components {
             /** @description Requested for withdrawal. */
             withdrawing: components["schemas"]["MicroUsdc"];
         };
+        /** @description What a heartbeat's answer says of the site's power. */
+        BeePower: {
+            /**
+             * Format: int64
+             * @description Power limit of its GPUs, percent of the device's own.
+             */
+            gpu_limit_percent: number;
+            /** @description Where the site's energy comes from now, as a job's power record says it. */
+            mix: components["schemas"]["PowerRecord"];
+            /** @description The machine is to shut down as soon as it has nothing to do. */
+            shut_down: boolean;
+            /** @description Where the ladder stands. */
+            state: string;
+            wake_at?: components["schemas"]["Decimal"] | null;
+        };
         /** @description A blob by content. */
         BlobRef: {
             /** @description SHA-256 of the (encrypted) bytes. */
@@ -1262,6 +1371,8 @@ export interface components {
              * @description Memory in use in MiB; absent when nothing measures it.
              */
             memory_used_mib?: number | null;
+            /** @description Active models that it cannot serve, each with the reason. */
+            model_faults?: components["schemas"]["ModelFault"][];
             /** @description Why not, if not. */
             not_ready_reason?: string | null;
             /**
@@ -1297,6 +1408,7 @@ export interface components {
              * @description Seconds until the next heartbeat.
              */
             next_seconds: number;
+            power?: components["schemas"]["BeePower"] | null;
         };
         /**
          * @description What moved a client's money.
@@ -1479,6 +1591,12 @@ export interface components {
             /** @description The transaction. */
             transaction: components["schemas"]["Hash"];
         };
+        /** @description Answer of `POST /api/v1/inference/{model}`. */
+        Inference: {
+            /** @description The job that the order became. */
+            job: components["schemas"]["Job"];
+            result?: components["schemas"]["JobResult"] | null;
+        };
         /** @description `GET /api/v1/info`: what a client needs before it orders. */
         Info: {
             /** @description EIP-155 chain id. */
@@ -1640,7 +1758,10 @@ export interface components {
             /** @description Why, in a sentence. */
             reason: string;
             since?: components["schemas"]["Decimal"] | null;
-            /** @description `unknown` while no meter is connected: nothing is held back then. */
+            /**
+             * @description `surplus`, `normal`, `conserve` or `critical`; `unknown` while no meter is configured: nothing is held back
+             *     then.
+             */
             state: string;
         };
         /** @description Work, and the right to complete it. */
@@ -1697,8 +1818,41 @@ export interface components {
          * @example 100000
          */
         MicroUsdc: string;
-        /** @description A model that can be ordered (`GET /api/v1/models`). */
+        /** @description How a bee stands to a model. */
+        ModelBee: {
+            /** @description Why it does not serve it. */
+            fault?: string | null;
+            /** @description Its name. */
+            name: string;
+            /** @description It can serve the model. */
+            serves: boolean;
+            /** @description The model is in its memory. */
+            warm: boolean;
+            /** @description The bee's key. */
+            worker: components["schemas"]["Address"];
+        };
+        /** @description `GET /api/v1/models/{digest}`. */
+        ModelDetail: {
+            /** @description The bees that serve it, or say why they do not. */
+            bees: components["schemas"]["ModelBee"][];
+            /** @description As in the list. */
+            model: components["schemas"]["ModelInfo"];
+            /** @description Open jobs that order it; while there are any it is not deleted. */
+            open_jobs: components["schemas"]["Decimal"];
+            uploaded_at?: components["schemas"]["Decimal"] | null;
+            uploaded_by?: components["schemas"]["Address"] | null;
+        };
+        /** @description Why a bee does not serve a model that it should. */
+        ModelFault: {
+            /** @description Digest of the package. */
+            model: components["schemas"]["Hash"];
+            /** @description In one sentence. */
+            reason: string;
+        };
+        /** @description A model that can be ordered, or could be once it is activated (`GET /api/v1/models`). */
         ModelInfo: {
+            /** @description Whether it can be ordered. */
+            active: boolean;
             /**
              * Format: int64
              * @description Approved bees online that can serve it.
@@ -1712,6 +1866,8 @@ export interface components {
             fee_usd: string;
             /** @description Job type it serves. */
             job_type: string;
+            /** @description What it takes: `scan` or `tensor`. */
+            kind: string;
             /** @description Licence of the weights. */
             licence: string;
             /**
@@ -1721,6 +1877,7 @@ export interface components {
             memory_mib: number;
             /** @description Name. */
             name: string;
+            package?: components["schemas"]["BlobRef"] | null;
             /** @description Version. */
             version: string;
         };
@@ -1974,6 +2131,21 @@ export interface components {
              */
             solar?: number | null;
         };
+        /** @description A meter of the site. */
+        PowerSource: {
+            /** @description Reads that failed, since the queen's start. */
+            failed: components["schemas"]["Decimal"];
+            /** @description How it is spoken to, such as `sunspec`. */
+            kind: string;
+            /** @description Its name in the configuration. */
+            name: string;
+            /** @description Of the worst of what it measures. */
+            quality: components["schemas"]["Quality"];
+            /** @description What is wrong with its last answer; null when nothing is. */
+            reason?: string | null;
+            /** @description Values that could not be true and were refused, since the queen's start. */
+            refused: components["schemas"]["Decimal"];
+        };
         /** @description A problem document (`application/problem+json`). */
         Problem: {
             /** @description What was wrong this time, and what to do. */
@@ -2204,6 +2376,8 @@ export interface components {
             series: components["schemas"]["PowerSample"][];
             /** @description From the sun. */
             solar: components["schemas"]["PowerReading"];
+            /** @description The site's meters. */
+            sources: components["schemas"]["PowerSource"][];
         };
         /** @description `GET /api/v1/stats`. */
         Stats: {
@@ -4086,6 +4260,140 @@ export interface operations {
             };
         };
     };
+    jobs_infer: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How long the result is waited for, with its unit: `30s`, `500ms`. At most 50s; 30s when absent.
+                 * @example 30s
+                 */
+                wait?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Digest of the model; the order's own */
+                model: components["schemas"]["Hash"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubmitJob"];
+            };
+        };
+        responses: {
+            /** @description The job has ended; `result` says where its result is, if it has one */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inference"];
+                };
+            };
+            /** @description Accepted, and not done yet; `location` is the job */
+            202: {
+                headers: {
+                    /** @description Path of the job */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inference"];
+                };
+            };
+            /** @description The request is malformed; `field` says where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who signed may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request was not complete in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts what is there */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or the blob it announces, is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is compressed; send it as it is */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request asks for what cannot be; `field` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `retry-after` says when to come back */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen failed; her log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen cannot now; `retry-after` says when to come back */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     queen_info: {
         parameters: {
             query?: never;
@@ -5435,9 +5743,12 @@ export interface operations {
             };
         };
     };
-    queen_models: {
+    models_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: those too that cannot be ordered now. */
+                all?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5453,8 +5764,759 @@ export interface operations {
                     "application/json": components["schemas"]["ModelInfo"][];
                 };
             };
+            /** @description The request is malformed; `field` says where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request was not complete in time */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `retry-after` says when to come back */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen failed; her log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen cannot now; `retry-after` says when to come back */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_upload: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The signer's address. */
+                "swarm-address": components["schemas"]["Address"];
+                /** @description Unix seconds of signing, at most 300 off. */
+                "swarm-timestamp": components["schemas"]["Decimal"];
+                /** @description A decimal integer below 2^64 that this signer did not use before. */
+                "swarm-nonce": components["schemas"]["Decimal"];
+                /** @description 65 bytes in hex. */
+                "swarm-signature": components["schemas"]["Signature"];
+                /** @description SHA-256 of the body in hex; the request's signature is over it. */
+                "swarm-content-sha256": components["schemas"]["Hash"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-tar": components["schemas"]["Octets"];
+            };
+        };
+        responses: {
+            /** @description This very package is there already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            /** @description Stored, not active yet */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            /** @description The request is malformed; `field` says where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request's signature does not count; `field` says which header is at fault */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who signed may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request was not complete in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts what is there */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or the blob it announces, is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is compressed; send it as it is */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request asks for what cannot be; `field` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `retry-after` says when to come back */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen failed; her log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen cannot now; `retry-after` says when to come back */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Digest of the package */
+                digest: components["schemas"]["Hash"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A model, the bees that serve it, and why others do not. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            /** @description The request is malformed; `field` says where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request was not complete in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `retry-after` says when to come back */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen failed; her log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen cannot now; `retry-after` says when to come back */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_delete: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The signer's address. */
+                "swarm-address": components["schemas"]["Address"];
+                /** @description Unix seconds of signing, at most 300 off. */
+                "swarm-timestamp": components["schemas"]["Decimal"];
+                /** @description A decimal integer below 2^64 that this signer did not use before. */
+                "swarm-nonce": components["schemas"]["Decimal"];
+                /** @description 65 bytes in hex. */
+                "swarm-signature": components["schemas"]["Signature"];
+            };
+            path: {
+                /** @description Digest of the package */
+                digest: components["schemas"]["Hash"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed; `field` says where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request's signature does not count; `field` says which header is at fault */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who signed may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request was not complete in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts what is there */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or the blob it announces, is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is compressed; send it as it is */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `retry-after` says when to come back */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen failed; her log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen cannot now; `retry-after` says when to come back */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_activate: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The signer's address. */
+                "swarm-address": components["schemas"]["Address"];
+                /** @description Unix seconds of signing, at most 300 off. */
+                "swarm-timestamp": components["schemas"]["Decimal"];
+                /** @description A decimal integer below 2^64 that this signer did not use before. */
+                "swarm-nonce": components["schemas"]["Decimal"];
+                /** @description 65 bytes in hex. */
+                "swarm-signature": components["schemas"]["Signature"];
+            };
+            path: {
+                /** @description Digest of the package */
+                digest: components["schemas"]["Hash"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lets a model be ordered. For operators. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            /** @description The request is malformed; `field` says where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request's signature does not count; `field` says which header is at fault */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who signed may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request was not complete in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts what is there */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or the blob it announces, is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is compressed; send it as it is */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `retry-after` says when to come back */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen failed; her log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen cannot now; `retry-after` says when to come back */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_deactivate: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The signer's address. */
+                "swarm-address": components["schemas"]["Address"];
+                /** @description Unix seconds of signing, at most 300 off. */
+                "swarm-timestamp": components["schemas"]["Decimal"];
+                /** @description A decimal integer below 2^64 that this signer did not use before. */
+                "swarm-nonce": components["schemas"]["Decimal"];
+                /** @description 65 bytes in hex. */
+                "swarm-signature": components["schemas"]["Signature"];
+            };
+            path: {
+                /** @description Digest of the package */
+                digest: components["schemas"]["Hash"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lets a model be ordered no more; what was ordered is still done. For operators. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            /** @description The request is malformed; `field` says where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request's signature does not count; `field` says which header is at fault */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who signed may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request was not complete in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts what is there */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or the blob it announces, is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is compressed; send it as it is */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `retry-after` says when to come back */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen failed; her log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The queen cannot now; `retry-after` says when to come back */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_package: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The signer's address. */
+                "swarm-address": components["schemas"]["Address"];
+                /** @description Unix seconds of signing, at most 300 off. */
+                "swarm-timestamp": components["schemas"]["Decimal"];
+                /** @description A decimal integer below 2^64 that this signer did not use before. */
+                "swarm-nonce": components["schemas"]["Decimal"];
+                /** @description 65 bytes in hex. */
+                "swarm-signature": components["schemas"]["Signature"];
+            };
+            path: {
+                /** @description Digest of the package */
+                digest: components["schemas"]["Hash"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The package as one tar. The weights may be bound by their licence, so it is for operators and approved bees. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-tar": components["schemas"]["Octets"];
+                };
+            };
+            /** @description The request is malformed; `field` says where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request's signature does not count; `field` says which header is at fault */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who signed may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request was not complete in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request contradicts what is there */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or the blob it announces, is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is compressed; send it as it is */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5500,7 +6562,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The site's power. Nobody measures it yet, and the answer says so. */
+            /** @description The site's power. What nobody measures is unknown, which is not 0. */
             200: {
                 headers: {
                     [name: string]: unknown;
