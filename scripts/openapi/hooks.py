@@ -7,6 +7,10 @@ import hashlib, importlib.machinery, importlib.util, itertools, json, os, pathli
 
 import coincurve, requests.auth, schemathesis
 from schemathesis.core.parameters import ParameterLocation
+from schemathesis.transport.requests import REQUESTS_TRANSPORT, binary_serializer
+
+# A model package is sent as it was generated: bytes.
+REQUESTS_TRANSPORT.serializer("application/x-tar")(binary_serializer)
 
 demo, queen = pathlib.Path(os.environ["SWARM_DEMO"]), os.environ["SWARM_QUEEN"]
 loader = importlib.machinery.SourceFileLoader("protocol", str(pathlib.Path(__file__).parent.with_name("verify-receipt.py")))
