@@ -15,11 +15,18 @@ pub const ESCROW: Address = address!("0x5a4d000000000000000000000000000000000e5c
 /// USDC of every client at the start, µUSDC.
 const CLIENT_FUNDS: u64 = 1_000_000_000;
 
+/// Hours after which a client's money leaves: less a seal's life, longer than any order of the simulation is open.
+const EXIT_HOURS: u64 = 8;
+
 /// What the escrow is made with: minutes and hours, as on a development chain.
 pub fn params() -> Params {
     let settlers = SETTLERS.map(people::address).to_vec();
     let (owner, guardian) = (people::address(OWNER), people::address(GUARDIAN));
-    Params::development(USDC, owner, guardian, settlers, THRESHOLD)
+    Params {
+        exit_delay: EXIT_HOURS * 3_600,
+        role_delay: 2 * EXIT_HOURS * 3_600,
+        ..Params::development(USDC, owner, guardian, settlers, THRESHOLD)
+    }
 }
 
 /// The state before anything happens.

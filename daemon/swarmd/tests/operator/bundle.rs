@@ -9,7 +9,7 @@ use super::swarm;
 /// What is planted, and must not be found.
 const PATIENT: [&str; 4] = ["DOE", "Doe^Jane", "Jane", "IM0001"];
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bundle_holds_no_planted_secret_and_no_patient() {
     let rack = Rack::with(|plan| plan.block_seconds = Some(1)).await;
     let dir = rack.dir.path();
