@@ -68,7 +68,7 @@ function Shown({ power }: { power: Power }) {
             </div>
             <Card
                 title="The ladder"
-                note="As energy runs short the rack steps down: first it takes no new jobs, then it drains, then it parks."
+                note="As energy runs short the rack steps down: first only jobs that cannot wait, then no new ones, then it switches off."
             >
                 <p class="ladder">
                     <strong>{power.ladder.state === "unknown" ? <span class="unknown">unknown</span> : power.ladder.state}</strong>
