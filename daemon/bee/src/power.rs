@@ -7,7 +7,7 @@ use serde::Serialize;
 use swarm_power::mix::Heard;
 use swarm_types::power::{PowerRecord, Quality, Reading};
 
-/// The energy of a job as JSON, beside the report. Not in it: the report of the same scan is the same on every bee.
+/// The energy of a job as JSON, beside the report. Not in it: the report of the same scan on the same engine is the same.
 pub const POWER_FILE: &str = "power.json";
 
 /// What was heard of the site's power.

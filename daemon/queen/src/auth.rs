@@ -123,13 +123,7 @@ impl FromRequest<App> for Signed {
     type Rejection = Refused;
 
     async fn from_request(request: Request, app: &App) -> Answer<Self> {
-        let refuse = |refused| {
-            app.metrics.signatures_refused.add(1);
-            refused
-        };
-        let claimed = claimed(request.headers()).map_err(refuse)?;
-        check_clock(claimed.timestamp, app.clock.seconds())
-            .map_err(|refused| refuse(app.settlement.doubt_clock(refused)))?;
+        let claimed = recent(request.headers(), app)?;
         let (method, path) = line(request.method(), request.uri());
         let body = body_bytes(request, app).await?;
         let signer = prove(app, &claimed, (&method, &path), sha256(&body)).await?;
@@ -159,13 +153,8 @@ impl FromRequest<App> for SignedStream {
     type Rejection = Refused;
 
     async fn from_request(request: Request, app: &App) -> Answer<Self> {
-        let refuse = |refused| {
-            app.metrics.signatures_refused.add(1);
-            refused
-        };
-        let claimed = claimed(request.headers()).map_err(refuse)?;
-        check_clock(claimed.timestamp, app.clock.seconds())
-            .map_err(|refused| refuse(app.settlement.doubt_clock(refused)))?;
+        let claimed = recent(request.headers(), app)?;
+        let refuse = |refused| refuse(app, refused);
         let text = header(request.headers(), HEADER_CONTENT_SHA256).map_err(refuse)?;
         let sha256: B256 = text.parse().map_err(|_| {
             let detail =
@@ -182,6 +171,20 @@ impl FromRequest<App> for SignedStream {
             request,
         })
     }
+}
+
+/// What a request claims of its signature, by a clock that is near enough.
+fn recent(headers: &HeaderMap, app: &AppState) -> Answer<Claimed> {
+    let claimed = claimed(headers).map_err(|refused| refuse(app, refused))?;
+    check_clock(claimed.timestamp, app.clock.seconds())
+        .map_err(|refused| refuse(app, app.settlement.doubt_clock(refused)))?;
+    Ok(claimed)
+}
+
+/// Counts a refused signature.
+fn refuse(app: &AppState, refused: Refused) -> Refused {
+    app.metrics.signatures_refused.add(1);
+    refused
 }
 
 /// Method and path with query, as they are signed.
@@ -206,13 +209,12 @@ async fn prove(
         nonce: claimed.nonce,
     };
     if signed.signer(&claimed.signature) != Ok(claimed.address) {
-        app.metrics.signatures_refused.add(1);
         let detail = format!(
             "the signature is not by {} over this method, path, body, timestamp and nonce",
             claimed.address
         );
         let refused = Refused::unauthenticated("signature-wrong", detail);
-        return Err(refused.field(HEADER_SIGNATURE));
+        return Err(refuse(app, refused.field(HEADER_SIGNATURE)));
     }
     app.limit_signer(claimed.address)?;
     app.ledger
