@@ -91,6 +91,11 @@ async fn each_planted_fault_is_found_and_named() {
     let rpc = format!("rpc_url = \"{}\"", this.rack.node.url());
     let away = this.with(&rpc, "rpc_url = \"http://127.0.0.1:9/v2/SECRETKEY\"");
     away.assert_fails("chain.node", "");
+    assert_eq!(
+        away.check("chain.node")["gates"],
+        false,
+        "a new version is not judged by the link"
+    );
     assert!(!away.out.contains("SECRETKEY"), "{}", away.out);
     let other = this.with(
         &format!("chain_id = {}", swarm_chain::devchain::CHAIN_ID),
@@ -157,6 +162,7 @@ async fn each_planted_fault_is_found_and_named() {
     this.rack.queen.kill();
     let gone = this.as_it_is();
     gone.assert_fails("queen", "does not answer");
+    assert_eq!(gone.check("queen")["gates"], true, "she is on this box");
     gone.assert_fails("socket.queen", "nothing listens");
     assert_eq!(
         gone.check("chain.node")["result"],

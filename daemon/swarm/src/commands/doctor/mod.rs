@@ -50,7 +50,7 @@ pub async fn examine(session: &Session, etc: &Path, gate_only: bool) -> Report {
     checks.extend(of_the_box(&files));
     checks.extend(engines::checks(&files));
     let seen = queen::ask(session, &files).await;
-    checks.extend(queen::checks(&seen, now));
+    checks.extend(queen::checks(&seen, files.queen.is_some(), now));
     checks.extend(chain::checks(session, &files, &seen, now).await);
     if let Some(queen) = &files.queen {
         checks.extend(power::sources(&queen.queen.power).await);

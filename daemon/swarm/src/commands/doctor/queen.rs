@@ -74,7 +74,8 @@ pub fn client(session: &Session, files: &Files) -> Result<QueenClient, String> {
     )
 }
 
-pub(super) fn checks(seen: &Seen, now: u64) -> Vec<Check> {
+/// `on_this_box`: whether she runs here, so that her silence is this box's fault.
+pub(super) fn checks(seen: &Seen, on_this_box: bool, now: u64) -> Vec<Check> {
     let answers = match seen {
         Seen::Nobody(why) => {
             let next = "give --queen URL to check the way to her";
@@ -83,7 +84,8 @@ pub(super) fn checks(seen: &Seen, now: u64) -> Vec<Check> {
         Seen::Away { url, why } => {
             let reason = format!("{url} does not answer: {why}");
             let next = "on her box look at `systemctl status swarm-queen`; here at the network and the address";
-            return vec![Check::fail("queen", reason, next).gating()];
+            let check = Check::fail("queen", reason, next);
+            return vec![if on_this_box { check.gating() } else { check }];
         }
         Seen::Here(answers) => answers,
     };
