@@ -1,5 +1,7 @@
 //! The site's power: hears the meters, steps the ladder, tells the rails what it allows, and moves outlets.
 
+pub mod metrics;
+
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

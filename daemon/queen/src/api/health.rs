@@ -9,6 +9,7 @@ use swarm_types::api::Health;
 
 use super::docs::Problems;
 use super::info::read_stats;
+use crate::power;
 use crate::problem::{Answer, chain};
 use crate::state::App;
 
@@ -92,6 +93,7 @@ pub async fn metrics(State(app): State<App>) -> Answer<impl IntoResponse> {
         ("requests_in_flight", "Requests being served.", busy as u64),
         ("streams_open", "Event streams.", streams as u64),
     ];
-    let text = app.metrics.text(&stats, &gauges);
+    let mut text = app.metrics.text(&stats, &gauges);
+    text += &power::metrics::text(&app.power.shown(app.clock.running()));
     Ok(([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], text))
 }

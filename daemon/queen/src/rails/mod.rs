@@ -9,7 +9,9 @@
 mod bee;
 pub mod filter;
 mod gate;
+mod line;
 mod strategy;
+mod undelivered;
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -21,25 +23,21 @@ use swarm_ledger::records::{HeartbeatAnswer, JobRecord, Lease, WorkerRecord};
 use swarm_ledger::refusals::ClaimRefusal;
 use swarm_ledger::{CommandError, Ledger, LedgerError};
 use swarm_types::{Address, B256, JobId};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 pub use bee::{Bee, BeeProfile, BeeStats, approval};
 pub use filter::Needs;
 pub use gate::PowerGate;
+use line::{LeaveLine, Line, Waiter};
 pub use strategy::Strategy;
-use strategy::{Candidate, choose};
 
 use crate::catalogue::Catalogue;
 use crate::clock::{Clock, Elapsed};
 use crate::config::RailsConfig;
 
-/// Long-polls that may wait at once; more are told that there is no work.
-const WAITERS_MAX: usize = 16_384;
 /// How long a job, or a poll that another bee should go before, waits for a bee without work to ask. Long
 /// enough for a poll's way over a network, short against a job.
 const IDLE_FIRST: Duration = Duration::from_millis(250);
-/// Bees of which leases are kept that they may not have heard of.
-const UNDELIVERED_MAX: usize = 1_024;
 
 /// Routing, in memory. All of it is rebuilt from the ledger at start.
 pub struct Rails {
@@ -71,22 +69,6 @@ impl State {
     }
 }
 
-struct Waiter {
-    id: u64,
-    worker: Address,
-    /// Gets a lease, or is dropped: then the poll asks anew.
-    give: oneshot::Sender<Lease>,
-}
-
-/// What became of a poll that wanted to wait.
-enum Line {
-    Joined(u64, oneshot::Receiver<Lease>),
-    /// A job became pending meanwhile: look again.
-    JobCame,
-    /// As many polls wait as may.
-    Full,
-}
-
 impl Rails {
     /// Rails with every bee that the ledger knows.
     pub async fn start(
@@ -104,23 +86,6 @@ impl Rails {
         rails.reconcile().await?;
         rails.deliver_again().await?;
         Ok(rails)
-    }
-
-    /// A queen that was killed cannot know whether a bee heard of its lease: it hears of it again with its
-    /// next poll, and ignores what it works on.
-    async fn deliver_again(&self) -> Result<(), LedgerError> {
-        for bee in self.bees() {
-            let leases = self.ledger.leases(bee.worker, self.clock.seconds()).await?;
-            for lease in leases {
-                self.keep_undelivered(bee.worker, lease);
-            }
-        }
-        Ok(())
-    }
-
-    /// The bee was told of all its leases.
-    pub fn delivered(&self, worker: &Address) {
-        self.state().undelivered.remove(worker);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -369,61 +334,12 @@ impl Rails {
         idle.count() as u32
     }
 
-    /// Waits in line for [`IDLE_FIRST`], so that the strategy chooses and not who asked first.
-    async fn stand_aside(&self, worker: Address) -> Option<Lease> {
-        let seen = self.state().jobs_seen;
-        let Line::Joined(id, mut given) = self.wait_in_line(worker, seen) else {
-            return None;
-        };
-        let leave = LeaveLine { rails: self, id };
-        // Cancel-safe: a lease that is given to a poll that ended is kept for the bee's next one.
-        let until = self.clock.running() + IDLE_FIRST;
-        let answer = self.clock.timeout_at(until, &mut given).await;
-        drop(leave);
-        match answer {
-            Ok(answer) => answer.ok(),
-            Err(Elapsed) => given.try_recv().ok(),
-        }
-    }
-
     /// Whether a bee without work could take the job, if only it asked.
     fn idle_bee_could(&self, needs: &Needs<'_>) -> bool {
         let now = self.clock.millis();
         let state = self.state();
         let mut bees = state.bees.values();
         bees.any(|bee| bee.held == 0 && filter::can_take(bee, needs, &state.gate, now).is_ok())
-    }
-
-    /// Puts a poll in line, unless a job became pending since `seen`.
-    fn wait_in_line(&self, worker: Address, seen: u64) -> Line {
-        let mut state = self.state();
-        if state.jobs_seen != seen {
-            return Line::JobCame;
-        }
-        if state.waiters.len() >= WAITERS_MAX {
-            return Line::Full;
-        }
-        let (give, given) = oneshot::channel();
-        state.next_waiter += 1;
-        let id = state.next_waiter;
-        state.waiters.push(Waiter { id, worker, give });
-        Line::Joined(id, given)
-    }
-
-    /// One of the leases that the bee may not have heard of, if it still holds.
-    async fn undelivered(&self, worker: &Address) -> Result<Option<Lease>, LedgerError> {
-        if !self.state().undelivered.contains_key(worker) {
-            return Ok(None);
-        }
-        let held = self.ledger.leases(*worker, self.clock.seconds()).await?;
-        let mut state = self.state();
-        let mut leases = state.undelivered.remove(worker).unwrap_or_default();
-        leases.retain(|lease| held.iter().any(|held| held.token == lease.token));
-        let lease = leases.pop();
-        if !leases.is_empty() {
-            state.undelivered.insert(*worker, leases);
-        }
-        Ok(lease)
     }
 
     /// Notes that a job became pending; `true` when a poll waits, so that the job is to be routed. Otherwise
@@ -481,59 +397,6 @@ impl Rails {
         }
     }
 
-    fn keep_undelivered(&self, worker: Address, lease: Lease) {
-        let mut state = self.state();
-        if state.undelivered.len() < UNDELIVERED_MAX {
-            state.undelivered.entry(worker).or_default().push(lease);
-        }
-    }
-
-    /// Takes the chosen one of the waiting bees that can take the job out of the line; of those without
-    /// work, when `idle_only`.
-    fn pick(&self, needs: &Needs<'_>, idle_only: bool) -> Option<Waiter> {
-        let now = self.clock.millis();
-        let mut state = self.state();
-        let state = &mut *state;
-        let mut places = Vec::new();
-        let mut candidates = Vec::new();
-        // Bees that have the model in memory go first.
-        let mut warm = false;
-        for (place, waiter) in state.waiters.iter().enumerate() {
-            let Some(bee) = state.bees.get(&waiter.worker) else {
-                continue;
-            };
-            if idle_only && bee.held > 0 {
-                continue;
-            }
-            let can = filter::can_take(bee, needs, &state.gate, now);
-            if waiter.give.is_closed() || can.is_err() {
-                continue;
-            }
-            let has_it_warm = bee.stats.warm_models.contains(needs.model);
-            if has_it_warm && !warm {
-                warm = true;
-                places.clear();
-                candidates.clear();
-            } else if warm && !has_it_warm {
-                continue;
-            }
-            places.push(place);
-            candidates.push(Candidate {
-                worker: waiter.worker,
-                held: bee.held,
-                concurrency: bee.profile.concurrency,
-                served: state.served.get(&waiter.worker).copied().unwrap_or(0),
-            });
-        }
-        let RailsConfig {
-            strategy, weights, ..
-        } = &self.config;
-        // Without randomness the choice is still a choice.
-        let random = getrandom::u64().unwrap_or(state.services);
-        let chosen = choose(*strategy, &candidates, weights, random)?;
-        Some(state.waiters.swap_remove(places[chosen]))
-    }
-
     /// Claims one named job for a worker.
     pub async fn claim(
         &self,
@@ -587,20 +450,5 @@ impl Rails {
     /// Leases that a job may use up.
     pub fn attempts_max(&self) -> u32 {
         self.config.attempts_max
-    }
-}
-
-/// Takes a poll out of the line when it ends, also when its connection breaks.
-struct LeaveLine<'a> {
-    rails: &'a Rails,
-    id: u64,
-}
-
-impl Drop for LeaveLine<'_> {
-    fn drop(&mut self) {
-        self.rails
-            .state()
-            .waiters
-            .retain(|waiter| waiter.id != self.id);
     }
 }

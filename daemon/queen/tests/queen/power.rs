@@ -59,6 +59,15 @@ async fn short_energy_holds_back_what_can_wait_and_why_says_so() {
     assert_eq!(power["grid"]["quality"], "estimated");
     assert_eq!(power["sources"][0]["kind"], "replay");
     assert_eq!(power["sources"][0]["quality"], "good");
+    let metrics = String::from_utf8(rig.get("/metrics").await.body).expect("text");
+    for line in [
+        "swarm_power_watts{flow=\"grid\"} 200",
+        "swarm_battery_charge_percent 30",
+        "swarm_power_ladder{state=\"conserve\"} 1",
+        "swarm_power_source_failures_total{source=\"day\",kind=\"replay\"} 0",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
 
     let client = rig.as_client(&rig.client);
     let patient = rig.order(b"it can wait").await;
