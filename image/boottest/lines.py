@@ -89,8 +89,8 @@ def hung(box, unit):
     box.shell(f"kill -STOP {before}")
     began, end = time.monotonic(), time.monotonic() + 400
     while time.monotonic() < end:
-        log = box.shell(f"journalctl -b -u {unit} --no-pager -o cat | grep -i watchdog | tail -1; true")
-        if "timeout" in log.lower():
+        log = box.shell(f"journalctl -b -u {unit} --no-pager -o cat | grep -i 'watchdog timeout' | tail -1; true")
+        if log:
             noticed = time.monotonic() - began
             time.sleep(1)
             after = box.active(unit, 600)
