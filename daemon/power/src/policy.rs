@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use config::{GpuLimits, PolicyConfig, QuietHours, SurplusConfig, TimeOfDay, UtcOffset};
 
+use crate::Span;
 use crate::site::View;
 
 /// How long something worse must be there before the ladder steps down.
@@ -153,6 +154,12 @@ impl Policy {
             };
             if now.saturating_sub(since) >= delay {
                 self.go(now, wall_seconds, Wanted { rung, ..wanted });
+            } else {
+                self.reason = format!(
+                    "{}: {rung} when it has been so for {}",
+                    wanted.reason,
+                    Span(delay)
+                );
             }
         }
         self.shut_down =

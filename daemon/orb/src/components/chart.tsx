@@ -24,6 +24,15 @@ interface Props {
     readonly range?: readonly [number, number];
 }
 
+/** uPlot's templates of dates and times are American; ours are as everywhere else on the page. */
+function isoTemplate(template: string): string {
+    return template
+        .replace("{h}:{mm}{aa}", "{HH}:{mm}")
+        .replace("{h}{aa}", "{HH}:00")
+        .replace("{M}/{D}/{YY}", "{YYYY}-{MM}-{DD}")
+        .replace("{M}/{D}", "{MM}-{DD}");
+}
+
 /** A chart of a few series. Figures that count are in tables too. */
 export function Chart({ label, x, series, unit, time = true, height = 200, range }: Props) {
     const frame = useRef<HTMLDivElement>(null);
@@ -46,6 +55,7 @@ export function Chart({ label, x, series, unit, time = true, height = 200, range
                 height,
                 legend: { show: false },
                 cursor: { y: false },
+                fmtDate: (template) => uPlot.fmtDate(isoTemplate(template)),
                 scales: {
                     x: { time },
                     y: range ? { range: [range[0], range[1]] } : { range: (_, low, high) => [Math.min(0, low), high * 1.1 || 1] },
@@ -61,7 +71,8 @@ export function Chart({ label, x, series, unit, time = true, height = 200, range
                         stroke: colour(tone),
                         fill: `${colour(tone)}${asBars ? "cc" : "22"}`,
                         width: asBars ? 0 : 2,
-                        points: { show: x.length < 2 },
+                        // A line needs two neighbours: of a few samples each one shows.
+                        points: { show: x.length < 12 },
                         spanGaps: false,
                         ...(asBars && bars ? { paths: bars } : {}),
                     })),

@@ -85,20 +85,32 @@ function Shown({ power }: { power: Power }) {
     );
 }
 
+/** What the sign of a flow means: from it, into it. */
+const DIRECTIONS: Readonly<Record<string, readonly [string, string]>> = {
+    Battery: ["gives", "is being charged"],
+    Grid: ["comes in", "goes out"],
+};
+
+function direction(name: string, watts: number): string | undefined {
+    const words = DIRECTIONS[name];
+    return words && watts !== 0 ? words[watts > 0 ? 0 : 1] : undefined;
+}
+
 function Source({ name, icon, flow, charge }: { name: string; icon: string; flow: Flow; charge?: Power["battery_percent"] | undefined }) {
     const known = typeof flow.watts === "number" && flow.quality !== "unknown";
+    const watts = flow.watts ?? 0;
+    const notes = [
+        known ? direction(name, watts) : undefined,
+        charge && (typeof charge.percent === "number" && charge.quality !== "unknown" ? `${charge.percent} % charged` : "charge unknown"),
+    ].filter(Boolean);
     return (
         <section class={known ? "source" : "source source-unknown"} aria-label={name}>
             <svg viewBox="0 0 24 24" aria-hidden="true">
                 <path d={icon} />
             </svg>
             <h2>{name}</h2>
-            <p class="source-value">{known ? `${group(flow.watts ?? 0)} W` : <span class="unknown">unknown</span>}</p>
-            {charge && (
-                <p class="source-charge">
-                    {typeof charge.percent === "number" && charge.quality !== "unknown" ? `${charge.percent} % charged` : "charge unknown"}
-                </p>
-            )}
+            <p class="source-value">{known ? `${group(Math.abs(watts))} W` : <span class="unknown">unknown</span>}</p>
+            {notes.length > 0 && <p class="source-charge">{notes.join(", ")}</p>}
             <Trust quality={flow.quality} age={flow.age_seconds ?? null} />
         </section>
     );

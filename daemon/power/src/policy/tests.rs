@@ -93,6 +93,17 @@ fn it_goes_down_soon_and_up_late() {
 }
 
 #[test]
+fn a_ladder_that_waits_says_for_what() {
+    let mut ladder = Ladder::on(Rung::Conserve);
+    let decision = ladder.hold(60, &view(62.0, 0.0, 500.0), true);
+    assert_eq!(decision.rung, Rung::Conserve);
+    assert_eq!(
+        decision.reason,
+        "there is energy enough, and no surplus: normal when it has been so for 5m"
+    );
+}
+
+#[test]
 fn unknown_is_neither_empty_nor_full() {
     let mut ladder = Ladder::on(Rung::Surplus);
     let decision = ladder.hold(7 * 86_400, &unknown(3_660), false);

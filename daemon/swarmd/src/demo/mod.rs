@@ -32,6 +32,9 @@ pub struct DemoArgs {
     /// Port of the development chain
     #[arg(long, default_value_t = 8545)]
     chain_port: u16,
+    /// Replay a day of the site's meters, such as daemon/power/days/sunny.csv; without it the site's power is unknown
+    #[arg(long, value_name = "CSV")]
+    power: Option<PathBuf>,
 }
 
 /// Tells the whole story, then waits for Ctrl-C unless `--exit` was given. Whatever happens, the chain,
@@ -40,6 +43,9 @@ pub async fn run(args: DemoArgs) -> Result<()> {
     let dir = fresh_directory(&args.dir)?;
     free_port(args.port, "--port")?;
     free_port(args.chain_port, "--chain-port")?;
+    if let Some(day) = &args.power {
+        std::fs::File::open(day).with_context(|| format!("--power {}", day.display()))?;
+    }
     let mut rack = tokio::select! {
         told = story::tell(&args, &dir) => told?,
         // Dropping the story's future ends its processes (kill on drop): nothing is left behind.

@@ -1,6 +1,6 @@
 //! The configuration files of the demo's queen and bees: what an operator would write.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use swarm_chain::devchain::{CHAIN_ID, DevChain};
 use swarm_types::Address;
@@ -66,7 +66,8 @@ follow_chain_clock = true
 title = "SwarmOS demo"
 # A visitor's browser may read the demo's chain by itself.
 rpc_urls = ["{rpc}"]
-"#,
+{power}"#,
+        power = args.power.as_ref().map(power).unwrap_or_default(),
         queen_key = cast.queen.key(),
         settler_key = cast.settler.key(),
         gas_key = cast.gas.key(),
@@ -80,6 +81,20 @@ rpc_urls = ["{rpc}"]
         escrow_block = chain.escrow_block,
         protocol_payee = cast.protocol_payee.address,
         operator_payee = cast.operator_payee.address,
+    )
+}
+
+/// A site whose one meter replays a day.
+fn power(day: &PathBuf) -> String {
+    let day = std::path::absolute(day).unwrap_or_else(|_| day.clone());
+    format!(
+        r#"
+[[queen.power.source]]
+name = "day"
+kind = "replay"
+file = {day:?}
+interval = "5s"
+"#
     )
 }
 
