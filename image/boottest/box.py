@@ -1,7 +1,6 @@
 """A box: a virtual machine in the tools tree's qemu, with a disk, a TPM and a watchdog that stay over restarts."""
 
 import base64
-import json
 import os
 import pathlib
 import re
@@ -37,8 +36,9 @@ class Box:
             (work / "tpm").mkdir()
         if on_esp:
             (work / "swarm.toml").write_text(config)
-            table = json.loads(subprocess.run(["sfdisk", "--json", self.disk], check=True, capture_output=True).stdout)
-            offset = table["partitiontable"]["partitions"][0]["start"] * 512
+            with open(self.disk, "rb") as disk:  # The ESP is the first partition: where GPT's first entry says that it starts.
+                disk.seek(2 * 512 + 32)
+                offset = int.from_bytes(disk.read(8), "little") * 512
             copied = self.tools("mcopy", "-i", f"{self.disk}@@{offset}", work / "swarm.toml", "::/swarm.toml").wait(60)
             if copied:
                 raise Failed("swarm.toml does not get onto the ESP")
