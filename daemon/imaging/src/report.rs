@@ -1,5 +1,6 @@
 //! How large each labelled structure is.
 
+use crate::stretch::stretches;
 use crate::volume::Volume;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -57,8 +58,6 @@ pub fn volume_report(volume: &Volume, labels: &[u8], names: &[(u8, &str)]) -> Vo
 
 /// Labels that a thread counts at once.
 const PART_LABELS: usize = 1 << 18;
-/// Neighbours that are counted as one where they are equal, as most are.
-const PIECE: usize = 64;
 
 /// How often each label occurs.
 fn histogram(labels: &[u8]) -> [u64; 256] {
@@ -66,23 +65,15 @@ fn histogram(labels: &[u8]) -> [u64; 256] {
         .par_chunks(PART_LABELS)
         .map(|part| {
             let mut counts = [0; 256];
-            for piece in part.chunks(PIECE) {
-                let first = piece[0];
-                if piece
-                    .iter()
-                    .fold(0, |differs, label| differs | (label ^ first))
-                    == 0
-                {
-                    counts[usize::from(first)] += piece.len() as u64;
-                } else {
-                    piece
-                        .iter()
-                        .for_each(|&label| counts[usize::from(label)] += 1);
-                }
+            for (stretch, label) in stretches(part) {
+                counts[usize::from(label)] += stretch.len() as u64;
             }
             counts
         })
-        .reduce(|| [0; 256], |a, b| std::array::from_fn(|i| a[i] + b[i]))
+        .reduce(
+            || [0; 256],
+            |a, b| std::array::from_fn(|label| a[label] + b[label]),
+        )
 }
 
 #[cfg(test)]
