@@ -9,7 +9,7 @@
 //! | module | operation | kernels |
 //! |---|---|---|
 //! | [`grid`] | dims and affine of a volume, and the volume itself | |
-//! | [`gather`] | [`orientation`], [`spacing`], [`resize`], [`resample`], [`layout`]: voxels read where they are in space | yes |
+//! | [`gather`] | [`orientation`], [`spacing`], [`resize`], [`resample`], [`layout`]: voxels read where they are in space, through a [`view`] | yes |
 //! | [`percentile`] | exact order statistics | yes |
 //! | [`intensity`] | scale, clip, normalise; mean and deviation | yes |
 //! | [`foreground`], [`pad`] | crop to the foreground; pad and crop by voxels | the box |
@@ -41,9 +41,9 @@ pub mod window;
 
 pub use components::holes;
 pub use error::KernelError;
-pub use gather::{layout, orientation, resample, resize, spacing};
+pub use gather::{layout, orientation, resample, resize, spacing, view};
 pub use grid::{Affine, Field, Grid};
 pub use stitch::discrete;
 
 /// Names this set of kernels in the engine's descriptive string; raised when any arithmetic changes.
-pub const KERNEL_SET: &str = "cpu-reference-1";
+pub const KERNEL_SET: &str = "cpu-reference-2";

@@ -18,6 +18,7 @@ mod load;
 pub mod montage;
 pub mod nifti;
 pub mod report;
+mod stretch;
 mod unzip;
 mod volume;
 

@@ -4,6 +4,7 @@ use crate::affine::{Affine, Vec3};
 use crate::dicom::SeriesSource;
 use crate::error::VolumeError;
 use crate::nifti::NiftiHeader;
+use rayon::prelude::*;
 use std::fmt;
 
 /// Voxels in the type of their file. x runs fastest: the index of (x, y, z) is `x + y·X + z·X·Y`.
@@ -141,6 +142,9 @@ pub enum Source {
     Computed,
 }
 
+/// Voxels that a thread converts at once.
+const READ_VOXELS: usize = 1 << 16;
+
 /// A scan: voxels, their grid and its place in the patient.
 #[derive(Clone, Debug)]
 pub struct Volume {
@@ -244,18 +248,35 @@ impl Volume {
         &self.source
     }
 
-    /// All values of the scanner as f32, computed in f64 and rounded once, in memory order.
+    /// All values of the scanner as f32, in memory order.
     #[must_use]
     pub fn to_f32(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.voxels.len()];
+        values
+            .par_chunks_mut(READ_VOXELS)
+            .enumerate()
+            .for_each(|(part, values)| self.read(part * READ_VOXELS, values));
+        values
+    }
+
+    /// The scanner's values from voxel `first` on, in memory order, computed in f64 and rounded once. Panics past the end,
+    /// like a slice.
+    pub fn read(&self, first: usize, values: &mut [f32]) {
         let r = self.rescale;
         #[allow(
             clippy::unnecessary_cast,
             reason = "one of the eight types is f64 already"
         )]
-        if r == Rescale::IDENTITY {
-            each_type!(&self.voxels, v => v.iter().map(|&x| x as f32).collect())
-        } else {
-            each_type!(&self.voxels, v => v.iter().map(|&x| r.apply(x as f64) as f32).collect())
+        {
+            each_type!(&self.voxels, v => {
+                let stored = &v[first..first + values.len()];
+                let stored = values.iter_mut().zip(stored);
+                if r == Rescale::IDENTITY {
+                    stored.for_each(|(value, &x)| *value = x as f32);
+                } else {
+                    stored.for_each(|(value, &x)| *value = r.apply(x as f64) as f32);
+                }
+            });
         }
     }
 
@@ -285,10 +306,15 @@ impl Volume {
         self.reordered([(0, false), (1, false), (2, true)])
     }
 
+    /// Where [`Volume::to_ras`] finds its voxels.
+    pub(crate) fn ras(&self) -> Turned {
+        self.turned([(0, true), (1, true), (2, true)])
+    }
+
     /// `wanted[axis]` is the patient axis and direction of each new voxel axis.
-    fn reordered(&self, wanted: [(usize, bool); 3]) -> Self {
+    fn turned(&self, wanted: [(usize, bool); 3]) -> Turned {
         let have = self.affine.closest_axes();
-        let mut from = [0; 3]; // new axis -> old axis
+        let mut from = [0; 3];
         let mut flip = [false; 3];
         for (new, &(patient, forward)) in wanted.iter().enumerate() {
             for (old, &(p, f)) in have.iter().enumerate() {
@@ -298,47 +324,74 @@ impl Volume {
                 }
             }
         }
-        let strides = [1, self.dims[0], self.dims[0] * self.dims[1]];
         let dims = from.map(|a| self.dims[a]);
         let mut corner = [0.0; 3]; // old index of new voxel 0
-        let mut start = 0;
-        for new in 0..3 {
-            if flip[new] {
-                corner[from[new]] = (dims[new] - 1) as f64;
-                start += (dims[new] - 1) * strides[from[new]];
-            }
+        for new in (0..3).filter(|&new| flip[new]) {
+            corner[from[new]] = (dims[new] - 1) as f64;
         }
-        let at = |i: usize, new: usize| {
-            let s = strides[from[new]];
-            if flip[new] {
-                0_usize.wrapping_sub(i * s)
-            } else {
-                i * s
-            }
-        };
-        let voxels = map_type!(&self.voxels, v => {
-            let mut out = Vec::with_capacity(v.len());
-            for z in 0..dims[2] {
-                for y in 0..dims[1] {
-                    let row = start.wrapping_add(at(z, 2)).wrapping_add(at(y, 1));
-                    out.extend((0..dims[0]).map(|x| v[row.wrapping_add(at(x, 0))]));
-                }
-            }
-            out
-        });
         let columns = std::array::from_fn(|new| {
             let c = self.affine.column(from[new]);
             if flip[new] { c.map(|v| 0.0 - v) } else { c }
         });
-        let affine = Affine::from_columns(columns, self.affine.apply(corner));
+        let old_strides = [1, self.dims[0], self.dims[0] * self.dims[1]];
+        Turned {
+            dims,
+            affine: Affine::from_columns(columns, self.affine.apply(corner)),
+            from,
+            flip,
+            strides: from.map(|axis| old_strides[axis]),
+        }
+    }
+
+    fn reordered(&self, wanted: [(usize, bool); 3]) -> Self {
+        let turned = self.turned(wanted);
+        let dims = turned.dims;
+        let voxels = map_type!(&self.voxels, v => {
+            let mut out = Vec::with_capacity(v.len());
+            for z in 0..dims[2] {
+                for y in 0..dims[1] {
+                    out.extend((0..dims[0]).map(|x| v[turned.index([x, y, z])]));
+                }
+            }
+            out
+        });
         Self {
             voxels,
             rescale: self.rescale,
             dims,
-            affine,
+            affine: turned.affine,
             modality: self.modality.clone(),
             source: Source::Computed,
         }
+    }
+}
+
+/// A volume's grid with its axes permuted and flipped, and where in memory the voxels are.
+#[derive(Clone, Debug)]
+pub(crate) struct Turned {
+    /// Voxels along the new axes.
+    pub dims: [usize; 3],
+    /// New voxel index to RAS millimetres.
+    pub affine: Affine,
+    /// The old axis that each new one is.
+    pub from: [usize; 3],
+    /// Whether it runs backwards.
+    pub flip: [bool; 3],
+    strides: [usize; 3],
+}
+
+impl Turned {
+    /// The index of a voxel in the volume's memory.
+    pub fn index(&self, at: [usize; 3]) -> usize {
+        let along = |new: usize| {
+            let i = if self.flip[new] {
+                self.dims[new] - 1 - at[new]
+            } else {
+                at[new]
+            };
+            i * self.strides[new]
+        };
+        along(0) + along(1) + along(2)
     }
 }
 

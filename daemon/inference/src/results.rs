@@ -99,16 +99,22 @@ impl Pipeline {
                 .map(Considered::in_report)
                 .collect(),
             nonfinite_voxels: map.nonfinite_voxels,
-            volumes: volume_report(volume, &map.labels, &names),
+            volumes: self
+                .pool()
+                .install(|| volume_report(volume, &map.labels, &names)),
         };
         let failed = |file| move |source| PipelineError::Write { file, source };
-        let mask =
-            write_labels(volume, &map.labels).map_err(|error| failed(MASK_FILE)(error.into()))?;
+        let title = format!("{} {}", spec.name, spec.version);
+        let (mask, png) = self.pool().install(|| {
+            rayon::join(
+                || write_labels(volume, &map.labels),
+                || montage(volume, &map.labels, &names, &title),
+            )
+        });
+        let mask = mask.map_err(|error| failed(MASK_FILE)(error.into()))?;
+        let png = png.map_err(|error| failed(MONTAGE_FILE)(error.into()))?;
         let json = serde_json::to_vec_pretty(&report)
             .map_err(|error| failed(REPORT_FILE)(error.into()))?;
-        let title = format!("{} {}", spec.name, spec.version);
-        let png = montage(volume, &map.labels, &names, &title)
-            .map_err(|error| failed(MONTAGE_FILE)(error.into()))?;
         let files = [(MASK_FILE, mask), (REPORT_FILE, json), (MONTAGE_FILE, png)];
         let mut files: Vec<(String, Vec<u8>)> =
             files.map(|(name, bytes)| (name.to_owned(), bytes)).into();

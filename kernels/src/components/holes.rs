@@ -1,18 +1,34 @@
 //! Filled holes: MONAI's `FillHoles`. A hole of a label is what is not that label and cannot reach the border of
 //! the volume without crossing it; other labels inside are overwritten.
 
-use crate::components::{Components, Connectivity};
+use rayon::prelude::*;
+
+use crate::components::{Components, Connectivity, same_until};
 use crate::grid::Field;
+
+/// Voxels that a thread looks at at once.
+const PART_VOXELS: usize = 1 << 18;
 
 /// Fills the holes of every label present, in ascending order. `connectivity` says how what is outside
 /// spreads: with [`Connectivity::Corners`] (MONAI's default) it creeps through diagonal gaps, with
 /// [`Connectivity::Faces`] it does not.
 pub fn fill_holes(labels: &mut Field<u8>, connectivity: Connectivity) {
-    let mut present = [false; 256];
-    labels
+    let present = labels
         .voxels()
-        .iter()
-        .for_each(|&v| present[usize::from(v)] = true);
+        .par_chunks(PART_VOXELS)
+        .map(|part| {
+            let mut present = [false; 256];
+            let mut start = 0;
+            while start < part.len() {
+                present[usize::from(part[start])] = true;
+                start = same_until(part, start);
+            }
+            present
+        })
+        .reduce(
+            || [false; 256],
+            |a, b| std::array::from_fn(|label| a[label] | b[label]),
+        );
     for label in (1..=255).filter(|&v| present[usize::from(v)]) {
         fill_label(labels, label, connectivity);
     }

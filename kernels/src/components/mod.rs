@@ -6,5 +6,5 @@ pub mod holes;
 pub mod launch;
 mod reference;
 
-pub(crate) use reference::Components;
+pub(crate) use reference::{Components, same_until};
 pub use reference::{Connectivity, keep_largest};

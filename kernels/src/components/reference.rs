@@ -115,7 +115,7 @@ fn runs_of(
 }
 
 /// Where the stretch of equal voxels from `start` on ends.
-fn same_until(row: &[u8], start: usize) -> usize {
+pub(crate) fn same_until(row: &[u8], start: usize) -> usize {
     // Most of a label map is background, so whole pieces are compared at once.
     const PIECE: usize = 32;
     let voxel = row[start];

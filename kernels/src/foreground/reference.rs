@@ -16,13 +16,11 @@ pub fn foreground_box(
     let dims = field.grid().dims();
     let bounds = field
         .voxels()
-        .par_chunks(dims[0])
+        .par_chunks(dims[0] * dims[1])
         .enumerate()
-        .filter_map(|(row, voxels)| {
-            let first = voxels.iter().position(|&v| v > 0.0)?;
-            let last = voxels.iter().rposition(|&v| v > 0.0)?;
-            let (y, z) = (row % dims[1], row / dims[1]);
-            Some(([first, y, z], [last, y, z]))
+        .filter_map(|(z, slice)| {
+            let ([x0, y0], [x1, y1]) = bounds_of(slice, dims[0])?;
+            Some(([x0, y0, z], [x1, y1, z]))
         })
         .reduce_with(|a, b| {
             (
@@ -32,6 +30,47 @@ pub fn foreground_box(
         });
     let (low, high) = bounds.ok_or(KernelError::NoForeground)?;
     Ok(grown_box(low, high, margin, k_divisible))
+}
+
+/// First and last x and y of the voxels above 0. Only voxels that can widen the box are looked at.
+fn bounds_of(slice: &[f32], width: usize) -> Option<([usize; 2], [usize; 2])> {
+    let mut found: Option<([usize; 2], [usize; 2])> = None;
+    for (y, row) in slice.chunks(width).enumerate() {
+        found = match found {
+            None => first_positive(row).map(|x| ([x, y], [last_positive(row).unwrap_or(x), y])),
+            Some(([x0, y0], [x1, y1])) => {
+                let left = first_positive(&row[..x0]);
+                let right = last_positive(&row[x1 + 1..]);
+                let wider = left.is_some() || right.is_some();
+                let any = wider || first_positive(&row[x0..=x1]).is_some();
+                Some((
+                    [left.unwrap_or(x0), y0],
+                    [right.map_or(x1, |x| x1 + 1 + x), if any { y } else { y1 }],
+                ))
+            }
+        };
+    }
+    found
+}
+
+/// Voxels that are compared at once.
+const PIECE: usize = 32;
+
+fn any_positive(voxels: &[f32]) -> bool {
+    voxels.iter().fold(false, |any, &v| any | (v > 0.0))
+}
+
+fn first_positive(voxels: &[f32]) -> Option<usize> {
+    let piece = voxels.chunks(PIECE).position(any_positive)?;
+    let rest = voxels[piece * PIECE..].iter().position(|&v| v > 0.0)?;
+    Some(piece * PIECE + rest)
+}
+
+fn last_positive(voxels: &[f32]) -> Option<usize> {
+    let piece = voxels.chunks(PIECE).rposition(any_positive)?;
+    voxels[..voxels.len().min((piece + 1) * PIECE)]
+        .iter()
+        .rposition(|&v| v > 0.0)
 }
 
 /// The box from voxel `low` to voxel `high`, `margin` wider on each side, grown to multiples of `k_divisible`.
@@ -77,6 +116,24 @@ mod tests {
             foreground_box(&field, [0; 3], [8, 2, 5]),
             Ok(([-1, 1, -1], [8, 2, 5]))
         );
+    }
+
+    #[test]
+    fn every_voxel_counts_wherever_it_is() {
+        // Rows longer than what is compared at once; two voxels at all distances from each other.
+        let dims = [71, 3, 2];
+        for (i, j) in (0..426).flat_map(|i| (i..426).step_by(5).map(move |j| (i, j))) {
+            let mut field = Field::new(unit_grid(dims), vec![0.0; 426]).expect("426 voxels");
+            field.voxels_mut()[i] = 1.0;
+            field.voxels_mut()[j] = 2.0;
+            let at = |v: usize| [v % 71, v / 71 % 3, v / 213];
+            let low: [usize; 3] = std::array::from_fn(|k| at(i)[k].min(at(j)[k]));
+            let size = std::array::from_fn(|k| at(i)[k].max(at(j)[k]) + 1 - low[k]);
+            assert_eq!(
+                foreground_box(&field, [0; 3], [0; 3]),
+                Ok((low.map(|v| v as i64), size))
+            );
+        }
     }
 
     #[test]

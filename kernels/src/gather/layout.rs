@@ -1,7 +1,7 @@
 //! x fastest, as volumes lie, to z fastest, as networks want it (their depth, height, width are x, y, z).
 
-use rayon::prelude::*;
-
+use super::orientation::AxisMap;
+use super::view::{self, Dense};
 use crate::KernelError;
 use crate::grid::{Field, Grid};
 
@@ -18,21 +18,13 @@ pub fn to_tensor(
             right: volume,
         });
     }
-    let (stride_y, stride_z) = (volume[0], volume[0] * volume[1]);
-    let input = field.voxels();
-    let mut tensor = vec![0.0; dims.iter().product()];
-    tensor
-        .par_chunks_mut(dims[1] * dims[2])
-        .enumerate()
-        .for_each(|(x, plane)| {
-            for (y, row) in plane.chunks_mut(dims[2]).enumerate() {
-                let first = start[0] + x + (start[1] + y) * stride_y + start[2] * stride_z;
-                for (z, value) in row.iter_mut().enumerate() {
-                    *value = input[first + z * stride_z];
-                }
-            }
-        });
-    Ok(tensor)
+    let part = Dense {
+        voxels: field.voxels(),
+        within: volume,
+        start,
+        dims,
+    };
+    Ok(view::turn(&part, &AxisMap::REVERSED))
 }
 
 /// One channel of a tensor with z fastest as a volume on `grid`.
@@ -44,18 +36,8 @@ pub fn from_tensor(tensor: &[f32], grid: Grid) -> Result<Field<f32>, KernelError
             dims,
         });
     }
-    let (stride_x, stride_y) = (dims[1] * dims[2], dims[2]);
-    let mut voxels = vec![0.0; tensor.len()];
-    voxels
-        .par_chunks_mut(dims[0] * dims[1])
-        .enumerate()
-        .for_each(|(z, slice)| {
-            for (y, row) in slice.chunks_mut(dims[0]).enumerate() {
-                for (x, voxel) in row.iter_mut().enumerate() {
-                    *voxel = tensor[x * stride_x + y * stride_y + z];
-                }
-            }
-        });
+    let [x, y, z] = dims;
+    let voxels = view::turn(&Dense::whole(tensor, [z, y, x]), &AxisMap::REVERSED);
     Field::new(grid, voxels)
 }
 

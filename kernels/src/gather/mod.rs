@@ -1,8 +1,9 @@
 //! Gather: every output voxel reads the source where its place in space is. Orientation, spacing, resize and
 //! resampling are one gather with different tables.
 //!
-//! On the CPU each is a function of its own ([`orientation`], [`spacing`], [`resample`], [`resize`]); on a device
-//! orientation, spacing, rescale, intensity and cast are one launch, [`launch::Gather`].
+//! On the CPU each is a function of its own ([`orientation`], [`spacing`], [`resample`], [`resize`]) on a [`view`], where
+//! orientation moves nothing, and rescale and cast happen as rows are read; on a device orientation, spacing, rescale,
+//! intensity and cast are one launch, [`launch::Gather`].
 
 #[cfg(any(test, feature = "checks"))]
 pub mod check;
@@ -14,3 +15,4 @@ pub mod resize;
 mod sampling;
 pub mod spacing;
 pub(crate) mod table;
+pub mod view;

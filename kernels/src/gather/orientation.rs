@@ -3,8 +3,7 @@
 //! As nibabel's `io_orientation` and MONAI's `Orientation`: input axes are matched to the directions from
 //! the most to the least aligned; voxels move, their places in space stay.
 
-use rayon::prelude::*;
-
+use super::view::View;
 use crate::KernelError;
 use crate::grid::{Field, Grid};
 use crate::linear;
@@ -55,6 +54,18 @@ impl AxisCodes {
 }
 
 impl AxisMap {
+    /// Leaves every axis as it is.
+    pub const IDENTITY: Self = Self {
+        source: [0, 1, 2],
+        flip: [false; 3],
+    };
+
+    /// z, y, x for x, y, z, and back.
+    pub(crate) const REVERSED: Self = Self {
+        source: [2, 1, 0],
+        flip: [false; 3],
+    };
+
     /// The map that turns a volume on `grid` to `codes`.
     pub fn to_codes(grid: &Grid, codes: AxisCodes) -> Self {
         let world = closest_directions(grid);
@@ -81,6 +92,22 @@ impl AxisMap {
             map.flip[self.source[out]] = self.flip[out];
         }
         map
+    }
+
+    /// This map and then `next`, as one.
+    pub fn then(&self, next: &Self) -> Self {
+        Self {
+            source: next.source.map(|axis| self.source[axis]),
+            flip: std::array::from_fn(|out| next.flip[out] != self.flip[next.source[out]]),
+        }
+    }
+
+    /// The same order of axes, none of them backwards.
+    pub(crate) fn without_flips(&self) -> Self {
+        Self {
+            flip: [false; 3],
+            ..*self
+        }
     }
 
     /// Which input axis feeds output axis `out`, and whether it runs backwards.
@@ -110,34 +137,11 @@ impl AxisMap {
     }
 
     /// Moves the voxels of `field`; the affine follows.
-    pub fn apply<T: Copy + Send + Sync>(&self, field: &Field<T>) -> Result<Field<T>, KernelError> {
-        let grid = self.grid(field.grid())?;
-        let dims_in = field.grid().dims();
-        let dims = grid.dims();
-        let strides_in = [1, dims_in[0] as isize, (dims_in[0] * dims_in[1]) as isize];
-        let mut strides = [0isize; 3];
-        let mut first = 0isize;
-        for out in 0..3 {
-            let stride = strides_in[self.source[out]];
-            strides[out] = if self.flip[out] { -stride } else { stride };
-            if self.flip[out] {
-                first += stride * (dims[out] as isize - 1);
-            }
-        }
-        let input = field.voxels();
-        let mut voxels = vec![input[0]; input.len()];
-        voxels
-            .par_chunks_mut(dims[0] * dims[1])
-            .enumerate()
-            .for_each(|(z, slice)| {
-                for (y, row) in slice.chunks_mut(dims[0]).enumerate() {
-                    let row_first = first + z as isize * strides[2] + y as isize * strides[1];
-                    for (x, voxel) in row.iter_mut().enumerate() {
-                        *voxel = input[(row_first + x as isize * strides[0]) as usize];
-                    }
-                }
-            });
-        Field::new(grid, voxels)
+    pub fn apply<T>(&self, field: &Field<T>) -> Result<Field<T>, KernelError>
+    where
+        T: Copy + Default + Send + Sync,
+    {
+        Ok(View::from(field).turned(self)?.to_field())
     }
 }
 

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use crate::KernelError;
 use crate::gather::table::{self, Tap};
+use crate::gather::view::View;
 use crate::grid::{Field, Grid};
 use crate::linear::{self, Mat3};
 
@@ -32,44 +33,54 @@ pub enum Interpolation {
 }
 
 /// Values on `target`.
-pub fn resample(
-    field: &Field<f32>,
+pub fn resample<'a>(
+    volume: impl Into<View<'a, f32>>,
     target: &Grid,
     mode: Interpolation,
 ) -> Result<Field<f32>, KernelError> {
-    let (matrix, origin) = source_coordinates(field.grid(), target);
-    let dims = field.grid().dims();
-    if dims == target.dims() && is_identity(&matrix, origin) {
-        return Field::new(target.clone(), field.voxels().to_vec());
-    }
-    let voxels = if is_diagonal(&matrix) {
-        let coordinate = |axis: usize, i: usize| matrix[axis][axis] * i as f64 + origin[axis];
-        match mode {
-            Interpolation::Nearest => {
-                let index = per_axis(target, |axis, i| {
-                    table::nearest(coordinate(axis, i), dims[axis])
-                });
-                table::gather(field.voxels(), dims, &index)
-            }
-            Interpolation::Linear => {
-                let taps = per_axis(target, |axis, i| {
-                    Tap::clamped(coordinate(axis, i), dims[axis])
-                });
-                table::interpolate(field.voxels(), dims, &taps)
-            }
-        }
-    } else {
-        rotated(field, target, &matrix, origin, mode)
+    let view = volume.into();
+    let (matrix, origin) = source_coordinates(view.grid(), target);
+    let voxels = match axis_taps(view.grid(), target, &matrix, origin, mode) {
+        Some(taps) => view.gathered(
+            taps,
+            match mode {
+                Interpolation::Nearest => table::gather,
+                Interpolation::Linear => table::interpolate,
+            },
+        ),
+        None => rotated(&view.into_field(), target, &matrix, origin, mode),
     };
     Field::new(target.clone(), voxels)
 }
 
-fn per_axis<T>(target: &Grid, entry: impl Fn(usize, usize) -> T) -> [Vec<T>; 3] {
-    std::array::from_fn(|axis| (0..target.dims()[axis]).map(|i| entry(axis, i)).collect())
+/// Per axis of `target`: where on `source` its voxels lie; nothing where an axis of one depends on several of the other.
+pub(super) fn axis_taps(
+    source: &Grid,
+    target: &Grid,
+    matrix: &Mat3,
+    origin: [f64; 3],
+    mode: Interpolation,
+) -> Option<[Vec<Tap>; 3]> {
+    let dims = source.dims();
+    let same = dims == target.dims() && is_identity(matrix, origin);
+    if !same && !is_diagonal(matrix) {
+        return None;
+    }
+    let tap = |axis: usize, i: usize| {
+        let coordinate = matrix[axis][axis] * i as f64 + origin[axis];
+        match mode {
+            _ if same => Tap::at(i),
+            Interpolation::Nearest => Tap::at(table::nearest(coordinate, dims[axis])),
+            Interpolation::Linear => Tap::clamped(coordinate, dims[axis]),
+        }
+    };
+    Some(std::array::from_fn(|axis| {
+        (0..target.dims()[axis]).map(|i| tap(axis, i)).collect()
+    }))
 }
 
 /// Source voxel coordinates = matrix * target voxel index + origin.
-pub(crate) fn source_coordinates(source: &Grid, target: &Grid) -> (Mat3, [f64; 3]) {
+pub(super) fn source_coordinates(source: &Grid, target: &Grid) -> (Mat3, [f64; 3]) {
     let inverse = linear::invert(&source.axes());
     let matrix = linear::multiply(&inverse, &target.axes());
     let (from, to) = (source.origin(), target.origin());
@@ -80,13 +91,13 @@ pub(crate) fn source_coordinates(source: &Grid, target: &Grid) -> (Mat3, [f64; 3
 }
 
 /// Whether each source coordinate depends on one target coordinate alone.
-pub(crate) fn is_diagonal(matrix: &Mat3) -> bool {
+fn is_diagonal(matrix: &Mat3) -> bool {
     (0..9)
         .filter(|k| k % 4 != 0)
         .all(|k| matrix[k / 3][k % 3].abs() < ROUNDING)
 }
 
-pub(crate) fn is_identity(matrix: &Mat3, origin: [f64; 3]) -> bool {
+fn is_identity(matrix: &Mat3, origin: [f64; 3]) -> bool {
     let unit = |i: usize, j: usize| if i == j { 1.0 } else { 0.0 };
     (0..9).all(|k| (matrix[k / 3][k % 3] - unit(k / 3, k % 3)).abs() < AFFINE_TOLERANCE)
         && origin.iter().all(|v| v.abs() < AFFINE_TOLERANCE)
@@ -119,16 +130,8 @@ fn rotated(
                         at(x, y, z)
                     }
                     Interpolation::Linear => {
-                        let [x, y, z]: [Tap; 3] =
-                            std::array::from_fn(|i| Tap::clamped(c[i], dims[i]));
-                        let along_x = |y: usize, z: usize| {
-                            f64::from(at(x.low, y, z)) * (1.0 - x.weight)
-                                + f64::from(at(x.high, y, z)) * x.weight
-                        };
-                        let along_y = |z: usize| {
-                            along_x(y.low, z) * (1.0 - y.weight) + along_x(y.high, z) * y.weight
-                        };
-                        (along_y(z.low) * (1.0 - z.weight) + along_y(z.high) * z.weight) as f32
+                        let taps = std::array::from_fn(|i| Tap::clamped(c[i], dims[i]));
+                        table::interpolated(|x, y, z| at(x, y, z).into(), taps) as f32
                     }
                 };
             }

@@ -5,7 +5,8 @@
 use rayon::prelude::*;
 
 use crate::KernelError;
-use crate::gather::table::{self, Tap};
+use crate::gather::table::{self, Tap, interpolated};
+use crate::gather::view::View;
 use crate::grid::{Field, Grid};
 use crate::stitch::discrete;
 
@@ -22,36 +23,29 @@ pub enum ResizeMode {
     Area,
 }
 
-/// `field` on `dims` voxels over the same extent.
-pub fn resize(
-    field: &Field<f32>,
+/// The volume on `dims` voxels over the same extent.
+pub fn resize<'a>(
+    volume: impl Into<View<'a, f32>>,
     dims: [usize; 3],
     mode: ResizeMode,
 ) -> Result<Field<f32>, KernelError> {
-    let grid = resized_grid(field.grid(), dims)?;
-    let dims_in = field.grid().dims();
-    if dims == dims_in {
-        return Field::new(grid, field.voxels().to_vec());
-    }
+    let view = volume.into();
+    let grid = resized_grid(view.grid(), dims)?;
+    let dims_in = view.grid().dims();
     let voxels = match mode {
-        ResizeMode::Nearest => {
-            table::gather(field.voxels(), dims_in, &per_axis(dims_in, dims, nearest))
+        _ if dims == dims_in => view.into_field().into_parts().1,
+        ResizeMode::Nearest => view.gathered(per_axis(dims_in, dims, nearest), table::gather),
+        ResizeMode::NearestExact => {
+            view.gathered(per_axis(dims_in, dims, nearest_exact), table::gather)
         }
-        ResizeMode::NearestExact => table::gather(
-            field.voxels(),
-            dims_in,
-            &per_axis(dims_in, dims, nearest_exact),
-        ),
-        ResizeMode::Trilinear => {
-            table::interpolate(field.voxels(), dims_in, &per_axis(dims_in, dims, linear))
-        }
-        ResizeMode::Area => area(field.voxels(), dims_in, dims),
+        ResizeMode::Trilinear => view.gathered(per_axis(dims_in, dims, linear), table::interpolate),
+        ResizeMode::Area => area(view.into_field().voxels(), dims_in, dims),
     };
     Field::new(grid, voxels)
 }
 
 /// The number of the largest channel (the first wins a tie) after a trilinear [`resize`] of every channel to `dims`. The
-/// same as one after the other, without writing the resized channels, which are much larger than the labels.
+/// same as one after the other, but only where the voxels around have different winners is anything interpolated.
 pub fn resize_argmax(channels: &[Field<f32>], dims: [usize; 3]) -> Result<Field<u8>, KernelError> {
     let first = discrete::checked(channels)?;
     let grid = resized_grid(first.grid(), dims)?;
@@ -60,32 +54,79 @@ pub fn resize_argmax(channels: &[Field<f32>], dims: [usize; 3]) -> Result<Field<
         return Field::new(grid, discrete::argmax(channels)?.into_parts().1);
     }
     let taps = per_axis(dims_in, dims, linear);
+    let winners = clear_winners(channels);
+    let row_of = |[y, z]: [usize; 2]| (z * dims_in[1] + y) * dims_in[0];
     let mut labels = vec![0; dims.iter().product()];
     labels
         .par_chunks_mut(dims[0] * dims[1])
         .enumerate()
-        .for_each(|(z, slice)| {
-            let mut blended = vec![0.0; dims_in[0]];
-            let mut best = vec![0.0; dims[0]];
-            let mut next = vec![0.0; dims[0]];
-            for (y, row) in slice.chunks_mut(dims[0]).enumerate() {
-                let at = [y, z];
-                let mut fill = |channel: &Field<f32>, out: &mut [f32]| {
-                    table::interpolate_row(channel.voxels(), dims_in, &taps, at, &mut blended, out);
-                };
-                fill(first, &mut best);
-                for (number, channel) in channels.iter().enumerate().skip(1) {
-                    fill(channel, &mut next);
-                    for ((label, best), next) in row.iter_mut().zip(&mut best).zip(&next) {
-                        if *next > *best {
-                            *best = *next;
-                            *label = number as u8;
-                        }
+        .for_each_init(
+            || vec![NO_WINNER; dims_in[0]],
+            |agreed, (z, slice)| {
+                let tz = taps[2][z];
+                for (row, &ty) in slice.chunks_exact_mut(dims[0]).zip(&taps[1]) {
+                    let around = [
+                        [ty.low, tz.low],
+                        [ty.high, tz.low],
+                        [ty.low, tz.high],
+                        [ty.high, tz.high],
+                    ];
+                    let [a, b, c, d] = around.map(|at| &winners[row_of(at)..][..dims_in[0]]);
+                    for ((((agreed, a), b), c), d) in agreed.iter_mut().zip(a).zip(b).zip(c).zip(d)
+                    {
+                        let same = (a == b) & (b == c) & (c == d);
+                        *agreed = if same { *a } else { NO_WINNER };
+                    }
+                    for (label, &tx) in row.iter_mut().zip(&taps[0]) {
+                        let winner = agreed[tx.low];
+                        *label = if winner == agreed[tx.high] && winner != NO_WINNER {
+                            winner as u8
+                        } else {
+                            let value = |channel: &Field<f32>| {
+                                let at = |x, y, z| f64::from(channel.voxels()[row_of([y, z]) + x]);
+                                interpolated(at, [tx, ty, tz]) as f32
+                            };
+                            discrete::largest(channels.iter().map(value))
+                        };
                     }
                 }
-            }
-        });
+            },
+        );
     Field::new(grid, labels)
+}
+
+/// No channel, or none by enough.
+const NO_WINNER: u16 = u16::MAX;
+
+/// For each voxel the channel that is larger than all others by so much that it is larger between voxels too where it
+/// wins at all of them: a blend of such leads is one, and larger than what two results lose by rounding to f32.
+fn clear_winners(channels: &[Field<f32>]) -> Vec<u16> {
+    let largest = channels
+        .par_iter()
+        .flat_map(|channel| channel.voxels().par_iter())
+        .map(|v| v.abs())
+        .reduce(|| 0.0, f32::max);
+    let lead = (2.0 * f32::EPSILON * largest).max(f32::MIN_POSITIVE);
+    let winner = |voxel: usize| {
+        let (mut best, mut second) = ((f32::NEG_INFINITY, NO_WINNER), f32::NEG_INFINITY);
+        let mut comparable = true;
+        for (number, channel) in channels.iter().enumerate() {
+            let value = channel.voxels()[voxel];
+            comparable &= !value.is_nan();
+            if value > best.0 {
+                second = best.0;
+                best = (value, number as u16);
+            } else if value > second {
+                second = value;
+            }
+        }
+        let clear = comparable && best.0 - second > lead;
+        if clear { best.1 } else { NO_WINNER }
+    };
+    (0..channels[0].voxels().len())
+        .into_par_iter()
+        .map(winner)
+        .collect()
 }
 
 /// The grid that covers the extent of `grid` with other dims.
@@ -107,27 +148,27 @@ pub fn resized_grid(grid: &Grid, dims: [usize; 3]) -> Result<Grid, KernelError> 
     Grid::from_axes(dims, &axes, origin)
 }
 
-fn per_axis<T>(
+fn per_axis(
     from: [usize; 3],
     to: [usize; 3],
-    entry: fn(usize, usize, usize) -> T,
-) -> [Vec<T>; 3] {
+    tap: fn(usize, usize, usize) -> Tap,
+) -> [Vec<Tap>; 3] {
     std::array::from_fn(|axis| {
         (0..to[axis])
-            .map(|i| entry(i, from[axis], to[axis]))
+            .map(|i| tap(i, from[axis], to[axis]))
             .collect()
     })
 }
 
-fn nearest(i: usize, from: usize, to: usize) -> usize {
+fn nearest(i: usize, from: usize, to: usize) -> Tap {
     let scale = from as f32 / to as f32;
-    ((i as f32 * scale) as usize).min(from - 1)
+    Tap::at(((i as f32 * scale) as usize).min(from - 1))
 }
 
-fn nearest_exact(i: usize, from: usize, to: usize) -> usize {
+fn nearest_exact(i: usize, from: usize, to: usize) -> Tap {
     let scale = from as f32 / to as f32;
     let coordinate = (scale * (i as f32 + 0.5) - 0.5).max(0.0);
-    ((coordinate + 0.5) as usize).min(from - 1)
+    Tap::at(((coordinate + 0.5) as usize).min(from - 1))
 }
 
 fn linear(i: usize, from: usize, to: usize) -> Tap {
@@ -178,8 +219,8 @@ mod tests {
 
     #[test]
     fn nearest_indices_of_both_kinds() {
-        let indices = |f: fn(usize, usize, usize) -> usize, from, to| {
-            (0..to).map(|i| f(i, from, to)).collect::<Vec<_>>()
+        let indices = |f: fn(usize, usize, usize) -> Tap, from, to| {
+            (0..to).map(|i| f(i, from, to).low).collect::<Vec<_>>()
         };
         assert_eq!(indices(nearest, 5, 3), [0, 1, 3]);
         assert_eq!(indices(nearest_exact, 5, 3), [0, 2, 4]);
@@ -203,22 +244,51 @@ mod tests {
         assert_eq!(small.voxels(), [2.5, 5.0]);
     }
 
+    /// Channels of three regions with noise: clear winners inside, close calls at their borders.
+    fn scores(dims: [usize; 3], seed: usize) -> Vec<Field<f32>> {
+        let count = dims.iter().product::<usize>();
+        let channel = |number: usize| {
+            let value = |i: usize| {
+                let noise =
+                    (i.wrapping_mul(2_654_435_761 + 40_503 * (3 * seed + number)) >> 11) % 8;
+                let region = i * 3 / count;
+                (if region == number { 5.0 } else { 0.0 }) + noise as f32
+            };
+            Field::new(unit_grid(dims), (0..count).map(value).collect()).expect("fits")
+        };
+        (0..3).map(channel).collect()
+    }
+
     #[test]
     fn resize_with_the_decision_is_resize_and_then_the_decision() {
-        let dims = [5, 4, 3];
-        let channel = |seed: usize| {
-            let value = |i: usize| ((i * 37 + seed * 11) % 23) as f32 - 9.0;
-            Field::new(unit_grid(dims), (0..60).map(value).collect()).expect("60 voxels")
+        let dims = [13, 11, 12];
+        let tied: Vec<Field<f32>> = vec![scores(dims, 1)[0].clone(); 3];
+        let mut broken = scores(dims, 6);
+        broken[0].voxels_mut()[700] = f32::NAN;
+        broken[1].voxels_mut()[701] = f32::NAN;
+        broken[2].voxels_mut()[900] = f32::INFINITY;
+        let mut tiny = scores(dims, 7);
+        let shrink = |channel: &mut Field<f32>| {
+            channel.voxels_mut().iter_mut().for_each(|v| *v *= 1e-45);
         };
-        let channels = [channel(1), channel(5), channel(8)];
-        for dims in [[9, 7, 4], [3, 4, 8], dims] {
-            let resized: Vec<Field<f32>> = channels
-                .iter()
-                .map(|channel| resize(channel, dims, ResizeMode::Trilinear).expect("valid"))
-                .collect();
-            let labels = resize_argmax(&channels, dims).expect("valid");
-            assert_eq!(labels, discrete::argmax(&resized).expect("same dims"));
-            assert!((0..3).all(|label| labels.voxels().contains(&label)));
+        tiny.iter_mut().for_each(shrink);
+        for channels in [scores(dims, 5), tied, broken, tiny] {
+            for dims in [[29, 17, 31], [7, 12, 8], dims] {
+                let resized: Vec<Field<f32>> = channels
+                    .iter()
+                    .map(|channel| resize(channel, dims, ResizeMode::Trilinear).expect("valid"))
+                    .collect();
+                let labels = resize_argmax(&channels, dims).expect("valid");
+                assert_eq!(labels, discrete::argmax(&resized).expect("same dims"));
+            }
         }
+        let labels = resize_argmax(&scores(dims, 5), [29, 17, 31]).expect("valid");
+        assert!((0..3).all(|label| labels.voxels().contains(&label)));
+        let winners = clear_winners(&scores(dims, 5));
+        let clear = winners
+            .iter()
+            .filter(|&&winner| winner != NO_WINNER)
+            .count();
+        assert!((200..1700).contains(&clear), "{clear} of 1716 are clear");
     }
 }

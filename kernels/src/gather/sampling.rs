@@ -3,8 +3,8 @@
 //! Made on the host in f64 with the CPU reference's arithmetic, so that a device picks the same voxels and weights.
 
 use super::orientation::AxisMap;
-use super::resample::{Interpolation, is_diagonal, is_identity, source_coordinates};
-use super::table;
+use super::resample::{Interpolation, axis_taps, source_coordinates};
+use super::table::Tap;
 use crate::KernelError;
 use crate::grid::Grid;
 use crate::linear::Mat3;
@@ -18,14 +18,6 @@ pub enum Layout {
     XFastest,
 }
 
-/// An output index along one axis: two source indices along the axis that it reads, and the weight of the second.
-#[derive(Clone, Copy)]
-pub(super) struct Entry {
-    pub low: usize,
-    pub high: usize,
-    pub weight: f64,
-}
-
 /// Where every output voxel reads the source.
 pub struct Sampling {
     pub(super) mode: Interpolation,
@@ -36,8 +28,8 @@ pub struct Sampling {
 }
 
 pub(super) enum Path {
-    /// Per output axis: its entries, and which source axis (0 is fastest) they index.
-    Tables([(Vec<Entry>, usize); 3]),
+    /// Per output axis: its taps, and which source axis (0 is fastest) they index.
+    Tables([(Vec<Tap>, usize); 3]),
     Affine {
         matrix: Mat3,
         origin: [f64; 3],
@@ -63,16 +55,12 @@ impl Sampling {
         let oriented = map.grid(source)?;
         let (matrix, origin) = source_coordinates(&oriented, target);
         let feeds: [(usize, bool); 3] = std::array::from_fn(|k| map.feeds(k));
-        let path = match axis_entries(&oriented, target, &matrix, origin, mode) {
-            Some(entries) => {
-                let mut axes = entries;
-                for (k, entries) in axes.iter_mut().enumerate() {
+        let path = match axis_taps(&oriented, target, &matrix, origin, mode) {
+            Some(mut axes) => {
+                for (k, taps) in axes.iter_mut().enumerate() {
                     if feeds[k].1 {
-                        let last = oriented.dims()[k] - 1;
-                        for entry in entries.iter_mut() {
-                            entry.low = last - entry.low;
-                            entry.high = last - entry.high;
-                        }
+                        let n = oriented.dims()[k];
+                        taps.iter_mut().for_each(|tap| *tap = tap.mirrored(n));
                     }
                 }
                 let [x, y, z] = axes;
@@ -111,15 +99,15 @@ impl Sampling {
         let oriented = map.grid(native)?;
         let (matrix, origin) = source_coordinates(work, &oriented);
         let feeds: [(usize, bool); 3] = std::array::from_fn(|k| map.feeds(k));
-        let path = match axis_entries(work, &oriented, &matrix, origin, mode) {
+        let path = match axis_taps(work, &oriented, &matrix, origin, mode) {
             Some(axes) => {
-                let mut tables: [(Vec<Entry>, usize); 3] = Default::default();
-                for (k, mut entries) in axes.into_iter().enumerate() {
+                let mut tables: [(Vec<Tap>, usize); 3] = Default::default();
+                for (k, mut taps) in axes.into_iter().enumerate() {
                     let (native_axis, flip) = feeds[k];
                     if flip {
-                        entries.reverse();
+                        taps.reverse();
                     }
-                    tables[2 - native_axis] = (entries, 2 - k);
+                    tables[2 - native_axis] = (taps, 2 - k);
                 }
                 Path::Tables(tables)
             }
@@ -159,51 +147,4 @@ fn output_dims(mut dims: [usize; 3], layout: Layout) -> [usize; 3] {
         dims.reverse();
     }
     dims
-}
-
-/// Per axis of `target`: the indices on `source`; nothing where an axis of one depends on several of the other.
-fn axis_entries(
-    source: &Grid,
-    target: &Grid,
-    matrix: &Mat3,
-    origin: [f64; 3],
-    mode: Interpolation,
-) -> Option<[Vec<Entry>; 3]> {
-    let dims = source.dims();
-    // The reference copies in this case; so do whole indices.
-    let same = dims == target.dims() && is_identity(matrix, origin);
-    if !same && !is_diagonal(matrix) {
-        return None;
-    }
-    let entry = |axis: usize, i: usize| {
-        if same {
-            return Entry {
-                low: i,
-                high: i,
-                weight: 0.0,
-            };
-        }
-        let coordinate = matrix[axis][axis] * i as f64 + origin[axis];
-        match mode {
-            Interpolation::Nearest => {
-                let index = table::nearest(coordinate, dims[axis]);
-                Entry {
-                    low: index,
-                    high: index,
-                    weight: 0.0,
-                }
-            }
-            Interpolation::Linear => {
-                let tap = table::Tap::clamped(coordinate, dims[axis]);
-                Entry {
-                    low: tap.low,
-                    high: tap.high,
-                    weight: tap.weight,
-                }
-            }
-        }
-    };
-    Some(std::array::from_fn(|axis| {
-        (0..target.dims()[axis]).map(|i| entry(axis, i)).collect()
-    }))
 }

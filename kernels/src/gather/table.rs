@@ -3,6 +3,8 @@
 
 use rayon::prelude::*;
 
+use super::view::Source;
+
 /// Linear interpolation between two input indices.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Tap {
@@ -13,6 +15,24 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
+    /// Just the voxel `index`.
+    pub(crate) fn at(index: usize) -> Self {
+        Self {
+            low: index,
+            high: index,
+            weight: 0.0,
+        }
+    }
+
+    /// The same place on an axis of `n` voxels that counts from the other end.
+    pub(crate) fn mirrored(self, n: usize) -> Self {
+        Self {
+            low: n - 1 - self.low,
+            high: n - 1 - self.high,
+            ..self
+        }
+    }
+
     /// Around a coordinate that is clamped to `0..=n-1` first; NaN counts as 0.
     pub(crate) fn clamped(coordinate: f64, n: usize) -> Self {
         let last = n - 1;
@@ -31,81 +51,119 @@ pub(crate) fn nearest(coordinate: f64, n: usize) -> usize {
     coordinate.max(0.0).min((n - 1) as f64).round_ties_even() as usize
 }
 
-/// `output[x, y, z] = input[index[0][x], index[1][y], index[2][z]]`.
-pub(crate) fn gather<T: Copy + Send + Sync>(
-    input: &[T],
-    dims: [usize; 3],
-    index: &[Vec<usize>; 3],
-) -> Vec<T> {
-    let out = [index[0].len(), index[1].len(), index[2].len()];
-    let mut output = vec![input[0]; out.iter().product()];
+/// The voxels that the taps are at: `output[x, y, z] = source[taps[0][x], taps[1][y], taps[2][z]]`.
+pub(crate) fn gather<T>(source: &dyn Source<T>, taps: &[Vec<Tap>; 3]) -> Vec<T>
+where
+    T: Copy + Default + Send + Sync,
+{
+    let out = [taps[0].len(), taps[1].len(), taps[2].len()];
+    let width = source.dims()[0];
+    let mut output = vec![T::default(); out.iter().product()];
     output
         .par_chunks_mut(out[0] * out[1])
         .enumerate()
-        .for_each(|(z, slice)| {
-            for (y, row) in slice.chunks_mut(out[0]).enumerate() {
-                let first = (index[2][z] * dims[1] + index[1][y]) * dims[0];
-                let source = &input[first..first + dims[0]];
-                for (voxel, &x) in row.iter_mut().zip(&index[0]) {
-                    *voxel = source[x];
+        .for_each_init(
+            || vec![T::default(); width],
+            |buffer, (z, slice)| {
+                for (row, ty) in slice.chunks_exact_mut(out[0]).zip(&taps[1]) {
+                    let stored = source.row(0..width, [ty.low, taps[2][z].low], buffer);
+                    for (voxel, tx) in row.iter_mut().zip(&taps[0]) {
+                        *voxel = stored[tx.low];
+                    }
                 }
-            }
-        });
+            },
+        );
     output
 }
 
 /// Trilinear gather in f64.
-pub(crate) fn interpolate(input: &[f32], dims: [usize; 3], taps: &[Vec<Tap>; 3]) -> Vec<f32> {
+pub(crate) fn interpolate(source: &dyn Source<f32>, taps: &[Vec<Tap>; 3]) -> Vec<f32> {
     let out = [taps[0].len(), taps[1].len(), taps[2].len()];
     let mut output = vec![0.0; out.iter().product()];
     output
         .par_chunks_mut(out[0] * out[1])
         .enumerate()
-        .for_each(|(z, slice)| {
-            let mut blended = vec![0.0f64; dims[0]];
-            for (y, row) in slice.chunks_mut(out[0]).enumerate() {
-                interpolate_row(input, dims, taps, [y, z], &mut blended, row);
-            }
-        });
+        .for_each_init(
+            || Rows::new(source),
+            |rows, (z, slice)| {
+                for (row, &ty) in slice.chunks_exact_mut(out[0]).zip(&taps[1]) {
+                    let blended = rows.blended(ty, taps[2][z]);
+                    for (voxel, tx) in row.iter_mut().zip(&taps[0]) {
+                        *voxel = between(blended[tx.low], blended[tx.high], tx.weight) as f32;
+                    }
+                }
+            },
+        );
     output
 }
 
-/// The row `[y, z]` of [`interpolate`]. The four input rows around an output row are blended first, then that row is
-/// interpolated: the same weights as eight corners per voxel, with a quarter of the reads. `blended` is for an input row.
-pub(crate) fn interpolate_row(
-    input: &[f32],
-    dims: [usize; 3],
-    taps: &[Vec<Tap>; 3],
-    [y, z]: [usize; 2],
-    blended: &mut [f64],
-    row: &mut [f32],
-) {
-    let row_of = |y: usize, z: usize| &input[(z * dims[1] + y) * dims[0]..][..dims[0]];
-    let (ty, tz) = (taps[1][y], taps[2][z]);
-    let rows = [
-        row_of(ty.low, tz.low),
-        row_of(ty.high, tz.low),
-        row_of(ty.low, tz.high),
-        row_of(ty.high, tz.high),
-    ];
-    let (wy, wz) = (ty.weight, tz.weight);
-    let weights = [
-        (1.0 - wy) * (1.0 - wz),
-        wy * (1.0 - wz),
-        (1.0 - wy) * wz,
-        wy * wz,
-    ];
-    for (x, sum) in blended.iter_mut().enumerate() {
-        *sum = (0..4).map(|k| weights[k] * f64::from(rows[k][x])).sum();
+/// From `low` to `high` by `weight`.
+pub(crate) fn between(low: f64, high: f64, weight: f64) -> f64 {
+    low * (1.0 - weight) + high * weight
+}
+
+/// One voxel of [`interpolate`], to the bit; `at` is the source at x, y, z.
+pub(crate) fn interpolated(at: impl Fn(usize, usize, usize) -> f64, [x, y, z]: [Tap; 3]) -> f64 {
+    let along_z = |x, y| between(at(x, y, z.low), at(x, y, z.high), z.weight);
+    let along_y = |x| between(along_z(x, y.low), along_z(x, y.high), y.weight);
+    between(along_y(x.low), along_y(x.high), x.weight)
+}
+
+/// Source rows on their way into output rows: blended along z, then along y. The two that were blended along z last are
+/// kept, because the next output row often needs them again.
+pub(crate) struct Rows<'a> {
+    source: &'a dyn Source<f32>,
+    buffers: [Vec<f32>; 2],
+    /// Which y, and the z taps, each is of.
+    kept: [(Option<(usize, Tap)>, Vec<f64>); 2],
+    blended: Vec<f64>,
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn new(source: &'a dyn Source<f32>) -> Self {
+        let width = source.dims()[0];
+        Self {
+            source,
+            buffers: [vec![0.0; width], vec![0.0; width]],
+            kept: [(None, vec![0.0; width]), (None, vec![0.0; width])],
+            blended: vec![0.0; width],
+        }
     }
-    for (voxel, tx) in row.iter_mut().zip(&taps[0]) {
-        *voxel = (blended[tx.low] * (1.0 - tx.weight) + blended[tx.high] * tx.weight) as f32;
+
+    /// The source row at `[ty, tz]`.
+    pub(crate) fn blended(&mut self, ty: Tap, tz: Tap) -> &[f64] {
+        let low = self.along_z(ty.low, tz, ty.high);
+        let high = self.along_z(ty.high, tz, ty.low);
+        let (low, high) = (&self.kept[low].1, &self.kept[high].1);
+        for ((sum, low), high) in self.blended.iter_mut().zip(low).zip(high) {
+            *sum = between(*low, *high, ty.weight);
+        }
+        &self.blended
+    }
+
+    /// Which of the kept rows is row `y` blended along z. It does not replace row `other`.
+    fn along_z(&mut self, y: usize, tz: Tap, other: usize) -> usize {
+        if let Some(found) = self.kept.iter().position(|(of, _)| *of == Some((y, tz))) {
+            return found;
+        }
+        let slot = usize::from(self.kept[0].0 == Some((other, tz)));
+        let (of, sums) = &mut self.kept[slot];
+        *of = Some((y, tz));
+        let [low, high] = &mut self.buffers;
+        let width = sums.len();
+        let low = self.source.row(0..width, [y, tz.low], low);
+        let high = self.source.row(0..width, [y, tz.high], high);
+        for ((sum, &low), &high) in sums.iter_mut().zip(low).zip(high) {
+            *sum = between(low.into(), high.into(), tz.weight);
+        }
+        slot
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gather::view::Dense;
 
     #[test]
     fn coordinates_outside_are_clamped() {
@@ -173,7 +231,7 @@ mod tests {
                 .map(|&c| Tap::clamped(c, dims[axis]))
                 .collect()
         });
-        let output = interpolate(&input, dims, &taps);
+        let output = interpolate(&Dense::whole(&input, dims), &taps);
         let mut expected = Vec::new();
         for &z in &coordinates[2] {
             for &y in &coordinates[1] {

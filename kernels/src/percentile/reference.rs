@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use crate::KernelError;
 
 const BUCKETS: usize = 1 << 16;
-/// Voxels per parallel part: large beside the 65 536 counters that each part starts with.
-const PART_VOXELS: usize = 1 << 20;
+/// Upper halves of the keys of NaN and infinities lie below and from here on.
+const FINITE: std::ops::Range<usize> = 0x80..0xff80;
 
 /// The percentiles `ranks` (0 to 100) of `voxels`. Refuses NaN, infinities and an empty slice.
 pub fn percentiles<const N: usize>(
@@ -25,7 +25,7 @@ pub fn percentiles<const N: usize>(
             });
         }
     }
-    if voxels.is_empty() || voxels.par_iter().any(|v| !v.is_finite()) {
+    if voxels.is_empty() {
         return Err(KernelError::NotFinite);
     }
     let last = voxels.len() - 1;
@@ -35,7 +35,7 @@ pub fn percentiles<const N: usize>(
         .iter()
         .flat_map(|p| [*p as usize, (*p as usize + 1).min(last)])
         .collect();
-    let values = order_statistics(voxels, &wanted);
+    let values = order_statistics(voxels, &wanted)?;
     Ok(std::array::from_fn(|k| {
         let (low, high) = (f64::from(values[2 * k]), f64::from(values[2 * k + 1]));
         let fraction = positions[k] - positions[k].floor();
@@ -54,11 +54,8 @@ pub fn percentiles<const N: usize>(
 fn key(value: f32) -> u32 {
     // -0 and 0 are equal numbers and must share a key.
     let bits = (value + 0.0).to_bits();
-    if bits >> 31 == 1 {
-        !bits
-    } else {
-        bits | 1 << 31
-    }
+    // All bits of a negative number turn, else only the sign.
+    bits ^ ((bits.cast_signed() >> 31).cast_unsigned() | 1 << 31)
 }
 
 fn value(key: u32) -> f32 {
@@ -69,63 +66,60 @@ fn value(key: u32) -> f32 {
     })
 }
 
-/// The values at the given ranks (0 is the smallest).
-fn order_statistics(voxels: &[f32], ranks: &[usize]) -> Vec<f32> {
-    let upper = histogram(voxels, |key| Some((key >> 16) as usize), BUCKETS);
+/// The values at the given ranks (0 is the smallest). Refuses NaN and infinities.
+fn order_statistics(voxels: &[f32], ranks: &[usize]) -> Result<Vec<f32>, KernelError> {
+    let upper = histogram(voxels, BUCKETS, |counts, key| {
+        counts[(key >> 16) as usize] += 1;
+    });
+    if upper[FINITE].iter().map(|&n| n as usize).sum::<usize>() < voxels.len() {
+        return Err(KernelError::NotFinite);
+    }
     let found: Vec<(usize, usize)> = ranks.iter().map(|&rank| locate(&upper, rank)).collect();
     let mut buckets: Vec<usize> = found.iter().map(|&(bucket, _)| bucket).collect();
     buckets.sort_unstable();
     buckets.dedup();
-    let lower = histogram(
-        voxels,
-        |key| {
-            buckets
-                .binary_search(&((key >> 16) as usize))
-                .ok()
-                .map(|slot| slot * BUCKETS + (key & 0xffff) as usize)
-        },
-        buckets.len() * BUCKETS,
-    );
-    found
+    // Where the counters of each bucket start; most buckets have none.
+    let mut slots = vec![None; BUCKETS];
+    for (slot, &bucket) in buckets.iter().enumerate() {
+        slots[bucket] = Some(slot * BUCKETS);
+    }
+    let lower = histogram(voxels, buckets.len() * BUCKETS, |counts, key| {
+        if let Some(slot) = slots[(key >> 16) as usize] {
+            counts[slot + (key & 0xffff) as usize] += 1;
+        }
+    });
+    Ok(found
         .into_iter()
         .map(|(bucket, rest)| {
-            let slot = buckets
-                .binary_search(&bucket)
-                .expect("every found bucket is in the list");
-            let (low_bits, _) = locate(&lower[slot * BUCKETS..][..BUCKETS], rest);
+            let slot = slots[bucket].expect("every found bucket has counters");
+            let (low_bits, _) = locate(&lower[slot..][..BUCKETS], rest);
             value((bucket << 16 | low_bits) as u32)
         })
-        .collect()
+        .collect())
 }
 
-/// Counts the voxels by the bin of their key; those without a bin are left out.
-fn histogram(voxels: &[f32], bin: impl Fn(u32) -> Option<usize> + Sync, bins: usize) -> Vec<usize> {
+/// Counts the keys of all voxels, as `count` does it with one. A part for each thread: counters are not small.
+fn histogram(voxels: &[f32], bins: usize, count: impl Fn(&mut [u32], u32) + Sync) -> Vec<u32> {
     voxels
-        .par_chunks(PART_VOXELS)
-        .fold(
-            || vec![0; bins],
-            |mut counts, part| {
-                for &voxel in part {
-                    if let Some(bin) = bin(key(voxel)) {
-                        counts[bin] += 1;
-                    }
-                }
-                counts
-            },
-        )
-        .reduce(
-            || vec![0; bins],
-            |mut sum, counts| {
-                sum.iter_mut().zip(&counts).for_each(|(a, b)| *a += b);
-                sum
-            },
-        )
+        .par_chunks(voxels.len().div_ceil(rayon::current_num_threads()))
+        .map(|part| {
+            // A volume has fewer than 2^32 voxels.
+            let mut counts = vec![0; bins];
+            part.iter().for_each(|&v| count(&mut counts, key(v)));
+            counts
+        })
+        .reduce_with(|mut sum, counts| {
+            sum.iter_mut().zip(&counts).for_each(|(a, b)| *a += b);
+            sum
+        })
+        .unwrap_or_else(|| vec![0; bins])
 }
 
 /// The bin that holds the element of this rank, and its rank within the bin.
-fn locate(counts: &[usize], rank: usize) -> (usize, usize) {
+fn locate(counts: &[u32], rank: usize) -> (usize, usize) {
     let mut rest = rank;
     for (bin, &count) in counts.iter().enumerate() {
+        let count = count as usize;
         if rest < count {
             return (bin, rest);
         }
@@ -169,16 +163,21 @@ mod tests {
         sorted.sort_by(f32::total_cmp);
         let ranks: Vec<usize> = (0..5000).step_by(7).collect();
         let expected: Vec<f32> = ranks.iter().map(|&r| sorted[r]).collect();
-        assert_eq!(order_statistics(&voxels, &ranks), expected);
+        assert_eq!(order_statistics(&voxels, &ranks), Ok(expected));
     }
 
     #[test]
     fn refuses_what_has_no_order() {
         assert_eq!(percentiles(&[], [50.0]), Err(KernelError::NotFinite));
-        assert_eq!(
-            percentiles(&[1.0, f32::NAN], [50.0]),
-            Err(KernelError::NotFinite)
-        );
+        for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(
+                percentiles(&[1.0, bad], [50.0]),
+                Err(KernelError::NotFinite)
+            );
+        }
+        for largest in [f32::MIN, f32::MAX] {
+            assert_eq!(percentiles(&[largest], [50.0]), Ok([largest]));
+        }
         assert!(matches!(
             percentiles(&[1.0], [100.5]),
             Err(KernelError::Parameter { .. })

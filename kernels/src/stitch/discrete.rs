@@ -30,15 +30,7 @@ pub(crate) fn checked(channels: &[Field<f32>]) -> Result<&Field<f32>, KernelErro
 /// The number of the channel with the largest value; the first wins a tie.
 pub fn argmax(channels: &[Field<f32>]) -> Result<Field<u8>, KernelError> {
     let first = checked(channels)?;
-    let label = |voxel: usize| {
-        let mut best = 0;
-        for (number, channel) in channels.iter().enumerate().skip(1) {
-            if channel.voxels()[voxel] > channels[best].voxels()[voxel] {
-                best = number;
-            }
-        }
-        best as u8
-    };
+    let label = |voxel: usize| largest(channels.iter().map(|channel| channel.voxels()[voxel]));
     Field::new(
         first.grid().clone(),
         (0..first.voxels().len())
@@ -46,6 +38,18 @@ pub fn argmax(channels: &[Field<f32>]) -> Result<Field<u8>, KernelError> {
             .map(label)
             .collect(),
     )
+}
+
+/// The number of the largest of 1 to [`CHANNELS_MAX`] values; the first wins a tie.
+pub(crate) fn largest(values: impl IntoIterator<Item = f32>) -> u8 {
+    let mut values = values.into_iter();
+    let mut best = (0, values.next().unwrap_or(0.0));
+    for (number, value) in (1_usize..).zip(values) {
+        if value > best.1 {
+            best = (number, value);
+        }
+    }
+    best.0 as u8
 }
 
 /// 1 where the value is at least `threshold`, else 0.

@@ -58,6 +58,8 @@ impl Canvas {
         let mut encoder = png::Encoder::new(&mut out, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
+        // The default takes twenty times as long, as long as half a network, for two thirds of the bytes.
+        encoder.set_compression(png::Compression::Fast);
         encoder.add_text_chunk("Description".to_owned(), notice.to_owned())?;
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&self.pixels)?;

@@ -9,9 +9,10 @@ mod plane;
 
 use crate::error::VolumeError;
 use crate::report::volume_report;
-use crate::volume::{Rescale, Volume, Voxels};
+use crate::volume::Volume;
 use canvas::{Canvas, Colour, blend, text_width};
-use plane::{Scene, View};
+use plane::{Plane, Scene, View};
+use rayon::prelude::*;
 
 /// Cells across the picture.
 const COLUMNS: usize = 4;
@@ -70,18 +71,13 @@ pub fn montage(
     names: &[(u8, &str)],
     title: &str,
 ) -> Result<Vec<u8>, MontageError> {
-    let map = Volume::new(
-        Voxels::U8(labels.to_vec()),
-        Rescale::IDENTITY,
-        volume.dims(),
-        *volume.affine(),
-    )
-    .map_err(MontageError::Labels)?;
-    let ras_labels = match map.to_ras().voxels() {
-        Voxels::U8(v) => v.clone(),
-        _ => unreachable!("a map of u8 stays one"),
-    };
-    let scene = Scene::new(volume, volume.to_ras(), ras_labels);
+    if labels.len() != volume.voxels().len() {
+        return Err(MontageError::Labels(VolumeError::Size {
+            dims: volume.dims(),
+            voxels: labels.len(),
+        }));
+    }
+    let scene = Scene::new(volume, labels);
     // One scale for all cells: the longest side of the scan fits a cell.
     let longest = (0..3).map(|a| scene.extent_mm(a)).fold(0.0, f64::max);
     let mm = longest / CELL as f64;
@@ -105,9 +101,14 @@ pub fn montage(
     );
     let mut y = BAND + GAP;
     for ((view, slices), row_height) in rows.iter().zip(&heights) {
-        for (column, &slice) in slices.iter().enumerate() {
+        let planes: Vec<Plane> = slices
+            .par_iter()
+            .map(|&slice| scene.cut(*view, slice, mm))
+            .collect();
+        for (column, (&slice, plane)) in slices.iter().zip(&planes).enumerate() {
+            let at_mm = scene.position_mm(*view, slice);
             let x = GAP + column * (CELL + GAP);
-            draw_cell(&mut canvas, &scene, *view, slice, mm, (x, y, *row_height));
+            draw_cell(&mut canvas, plane, *view, at_mm, (x, y, *row_height));
         }
         y += row_height + GAP;
     }
@@ -148,14 +149,12 @@ fn colour_of(label: u8) -> Colour {
 
 fn draw_cell(
     canvas: &mut Canvas,
-    scene: &Scene,
+    plane: &Plane,
     view: View,
-    slice: usize,
-    mm: f64,
+    at_mm: f64,
     (x, y, height): (usize, usize, usize),
 ) {
     canvas.fill(x, y, CELL, height, CELL_BACKGROUND);
-    let plane = scene.cut(view, slice, mm);
     let (left, top) = (
         x + CELL.saturating_sub(plane.width) / 2,
         y + height.saturating_sub(plane.height) / 2,
@@ -181,7 +180,7 @@ fn draw_cell(
     canvas.text(middle_x, y + 4, 2, t, FAINT);
     canvas.text(middle_x, y + height - 20, 2, b, FAINT);
     let axis = ["x", "y", "z"][view.axes()[2]];
-    let place = format!("{axis} {:+.0} mm", scene.position_mm(view, slice));
+    let place = format!("{axis} {at_mm:+.0} mm");
     canvas.text(x + 6, y + height - 20, 2, &place, FAINT);
 }
 

@@ -1,6 +1,7 @@
 //! One slice of the scan as a picture: grey values and labels, sampled on square pixels.
 
-use crate::volume::Volume;
+use crate::volume::{Turned, Volume};
+use rayon::prelude::*;
 
 /// Which way the slice is cut. All three are drawn as a radiologist hangs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +34,13 @@ impl View {
     }
 }
 
-/// A scan and its labels in RAS order, ready to be cut.
-pub(super) struct Scene {
-    values: Vec<f32>,
-    labels: Vec<u8>,
-    pub ras: Volume,
+/// A scan and its labels, seen in RAS order, ready to be cut.
+pub(super) struct Scene<'a> {
+    volume: &'a Volume,
+    labels: &'a [u8],
+    ras: Turned,
+    /// First and last slice with a label along each RAS axis; all slices where there is none.
+    labelled: [(usize, usize); 3],
     /// Values drawn black and white.
     window: (f32, f32),
 }
@@ -47,81 +50,121 @@ const BLACK: f64 = 0.02;
 /// Share of the voxels below the value that is drawn white.
 const WHITE: f64 = 0.995;
 /// Values that the window is computed from; a sample of them is as good as all.
-const SAMPLE_MAX: usize = 1 << 20;
+const SAMPLE_MAX: usize = 1 << 16;
 
-impl Scene {
-    pub(super) fn new(volume: &Volume, ras: Volume, labels: Vec<u8>) -> Self {
-        let values = ras.to_f32();
-        let stride = values.len().div_ceil(SAMPLE_MAX);
-        let mut sample: Vec<f32> = values
-            .iter()
+impl<'a> Scene<'a> {
+    /// There is one label per voxel.
+    pub(super) fn new(volume: &'a Volume, labels: &'a [u8]) -> Self {
+        let ras = volume.ras();
+        let dims = ras.dims;
+        let labelled = labelled_box(labels, volume.dims());
+        let labelled = std::array::from_fn(|axis| {
+            let last = dims[axis] - 1;
+            match labelled {
+                None => (0, last),
+                Some(found) => {
+                    let (low, high) = found[ras.from[axis]];
+                    if ras.flip[axis] {
+                        (last - high, last - low)
+                    } else {
+                        (low, high)
+                    }
+                }
+            }
+        });
+        let mut scene = Self {
+            volume,
+            labels,
+            ras,
+            labelled,
+            // A CT's air fills most of the picture: percentiles would show nothing but bone and air.
+            window: (-160.0, 240.0),
+        };
+        if volume.modality() != Some("CT") {
+            scene.window = scene.percentiles(BLACK, WHITE);
+        }
+        scene
+    }
+
+    /// The values that these shares of the voxels lie below.
+    fn percentiles(&self, black: f64, white: f64) -> (f32, f32) {
+        let dims = self.ras.dims;
+        // In RAS order, so that the order in memory does not show.
+        let at = |i: usize| [i % dims[0], i / dims[0] % dims[1], i / (dims[0] * dims[1])];
+        let stride = self.labels.len().div_ceil(SAMPLE_MAX);
+        let mut sample: Vec<f32> = (0..self.labels.len())
             .step_by(stride)
-            .copied()
+            .map(|i| self.value(self.ras.index(at(i))))
             .filter(|v| v.is_finite())
             .collect();
-        sample.sort_by(f32::total_cmp);
+        sample.sort_unstable_by(f32::total_cmp);
         let at = |share: f64| {
             sample
                 .get(((sample.len().max(1) - 1) as f64 * share) as usize)
                 .copied()
                 .unwrap_or(0.0)
         };
-        // A CT's air fills most of the picture: percentiles would show nothing but bone and air.
-        let window = if volume.modality() == Some("CT") {
-            (-160.0, 240.0)
-        } else {
-            (at(BLACK), at(WHITE))
-        };
-        Self {
-            values,
-            labels,
-            ras,
-            window,
-        }
+        (at(black), at(white))
+    }
+
+    /// The scanner's value of a voxel, by its place in memory.
+    fn value(&self, index: usize) -> f32 {
+        let mut value = 0.0;
+        self.volume.read(index, std::slice::from_mut(&mut value));
+        value
     }
 
     /// Extent of the grid in millimetres.
     pub(super) fn extent_mm(&self, axis: usize) -> f64 {
-        self.ras.dims()[axis] as f64 * self.ras.spacing()[axis]
+        self.ras.dims[axis] as f64 * self.spacing(axis)
+    }
+
+    fn spacing(&self, axis: usize) -> f64 {
+        self.ras.affine.spacing()[axis]
     }
 
     /// First and last slice that holds a label, or all slices when none does.
     pub(super) fn labelled(&self, axis: usize) -> (usize, usize) {
-        let dims = self.ras.dims();
-        let mut range: Option<(usize, usize)> = None;
-        for (i, _) in self.labels.iter().enumerate().filter(|(_, l)| **l != 0) {
-            let position = [i % dims[0], i / dims[0] % dims[1], i / (dims[0] * dims[1])][axis];
-            let (low, high) = range.get_or_insert((position, position));
-            (*low, *high) = ((*low).min(position), (*high).max(position));
-        }
-        range.unwrap_or((0, dims[axis] - 1))
+        self.labelled[axis]
     }
 
     /// Patient coordinate (mm, along the view's axis) of the middle of a slice.
     pub(super) fn position_mm(&self, view: View, slice: usize) -> f64 {
         let [across, down, through] = view.axes();
-        let dims = self.ras.dims();
+        let dims = self.ras.dims;
         let mut index = [0.0; 3];
         index[across] = (dims[across] - 1) as f64 / 2.0;
         index[down] = (dims[down] - 1) as f64 / 2.0;
         index[through] = slice as f64;
-        self.ras.affine().apply(index)[through]
+        self.ras.affine.apply(index)[through]
     }
 
     /// Cuts a slice with square pixels of `mm` millimetres.
     pub(super) fn cut(&self, view: View, slice: usize, mm: f64) -> Plane {
-        let [across, down, _] = view.axes();
+        let [across, down, through] = view.axes();
+        let dims = self.ras.dims;
+        let mut at = [0; 3];
+        at[through] = slice;
+        let mut voxels = Vec::with_capacity(dims[across] * dims[down]);
+        for row in 0..dims[down] {
+            for column in 0..dims[across] {
+                (at[across], at[down]) = (column, row);
+                let index = self.ras.index(at);
+                voxels.push((self.value(index), self.labels[index]));
+            }
+        }
         let width = ((self.extent_mm(across) / mm).round() as usize).max(1);
         let height = ((self.extent_mm(down) / mm).round() as usize).max(1);
         let columns: Vec<Tap> = (0..width).map(|u| self.tap(across, u, mm)).collect();
-        let rows: Vec<Tap> = (0..height).map(|v| self.tap(down, v, mm)).collect();
         let (mut grey, mut labels) = (
             Vec::with_capacity(width * height),
             Vec::with_capacity(width * height),
         );
-        for row in &rows {
+        for row in (0..height).map(|v| self.tap(down, v, mm)) {
+            let [low, high] =
+                [row.low, row.high].map(|y| &voxels[y * dims[across]..][..dims[across]]);
             for column in &columns {
-                let (value, label) = self.sample(view, slice, *column, *row);
+                let (value, label) = self.sample(low, high, *column, row.weight);
                 grey.push(value);
                 labels.push(label);
             }
@@ -136,8 +179,8 @@ impl Scene {
 
     /// The two voxels around a pixel on one axis, and the second one's weight. Pictures run against the voxel axes.
     fn tap(&self, axis: usize, pixel: usize, mm: f64) -> Tap {
-        let last = (self.ras.dims()[axis] - 1) as f64;
-        let at = ((pixel as f64 + 0.5) * mm / self.ras.spacing()[axis] - 0.5).clamp(0.0, last);
+        let last = (self.ras.dims[axis] - 1) as f64;
+        let at = ((pixel as f64 + 0.5) * mm / self.spacing(axis) - 0.5).clamp(0.0, last);
         let at = last - at;
         let low = at.floor();
         Tap {
@@ -147,37 +190,27 @@ impl Scene {
         }
     }
 
-    /// Grey value (0 to 255) and label of a pixel. The label with the most weight among the four voxels around wins.
-    fn sample(&self, view: View, slice: usize, column: Tap, row: Tap) -> (u8, u8) {
-        let [across, down, through] = view.axes();
-        let dims = self.ras.dims();
-        let strides = [1, dims[0], dims[0] * dims[1]];
-        let base = slice * strides[through];
-        let (mut value, mut votes) = (0.0, [(0_u8, 0.0_f32); 4]);
+    /// Grey value (0 to 255) and label of a pixel between two rows. The label with the most weight among the four voxels
+    /// around wins.
+    fn sample(&self, low: &[(f32, u8)], high: &[(f32, u8)], column: Tap, down: f32) -> (u8, u8) {
         let corners = [
-            (
-                column.low,
-                row.low,
-                (1.0 - column.weight) * (1.0 - row.weight),
-            ),
-            (column.high, row.low, column.weight * (1.0 - row.weight)),
-            (column.low, row.high, (1.0 - column.weight) * row.weight),
-            (column.high, row.high, column.weight * row.weight),
+            (low[column.low], (1.0 - column.weight) * (1.0 - down)),
+            (low[column.high], column.weight * (1.0 - down)),
+            (high[column.low], (1.0 - column.weight) * down),
+            (high[column.high], column.weight * down),
         ];
-        for (n, (c, r, weight)) in corners.into_iter().enumerate() {
-            let i = base + c * strides[across] + r * strides[down];
-            let v = self.values[i];
+        let (mut value, mut votes) = (0.0, [(0_u8, 0.0_f32); 4]);
+        for (n, ((v, label), weight)) in corners.into_iter().enumerate() {
             value += if v.is_finite() { v * weight } else { 0.0 };
-            let label = self.labels[i];
             let slot = votes[..n]
                 .iter()
                 .position(|(l, w)| *l == label && *w > 0.0)
                 .unwrap_or(n);
             votes[slot] = (label, votes[slot].1 + weight);
         }
-        let (low, high) = self.window;
-        let share = if high > low {
-            (value - low) / (high - low)
+        let (black, white) = self.window;
+        let share = if white > black {
+            (value - black) / (white - black)
         } else {
             0.0
         };
@@ -187,6 +220,25 @@ impl Scene {
             .map_or(0, |v| v.0);
         ((share.clamp(0.0, 1.0) * 255.0).round() as u8, winner)
     }
+}
+
+/// First and last index of the voxels with a label, along each axis.
+fn labelled_box(labels: &[u8], dims: [usize; 3]) -> Option<[(usize, usize); 3]> {
+    let of_row = |(row, labels): (usize, &[u8])| {
+        // Most rows have none; this looks at many voxels at once.
+        if labels.iter().fold(0, |any, label| any | label) == 0 {
+            return None;
+        }
+        let first = labels.iter().position(|&label| label != 0)?;
+        let last = labels.iter().rposition(|&label| label != 0)?;
+        let (y, z) = (row % dims[1], row / dims[1]);
+        Some([(first, last), (y, y), (z, z)])
+    };
+    labels
+        .par_chunks(dims[0])
+        .enumerate()
+        .filter_map(of_row)
+        .reduce_with(|a, b| std::array::from_fn(|i| (a[i].0.min(b[i].0), a[i].1.max(b[i].1))))
 }
 
 /// Two neighbours on one axis.

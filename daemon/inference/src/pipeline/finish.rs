@@ -144,7 +144,7 @@ mod tests {
             spatial_size: [8, 1, 1],
             method: PadMethod::Symmetric,
         };
-        let padded = prepare::apply(&pad, line(&[0.0; 6]), &mut trace).expect("valid");
+        let padded = prepare::apply(&pad, line(&[0.0; 6]).into(), &mut trace).expect("valid");
         assert_eq!(padded.grid().dims(), [8, 1, 1]);
         let background = line(&[0.0; 8]);
         let scores = vec![

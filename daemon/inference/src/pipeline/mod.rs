@@ -2,13 +2,14 @@
 
 mod finish;
 mod prepare;
+mod scan;
 mod scores;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
 use swarm_imaging::Volume;
+use swarm_kernels::view::View;
 use swarm_kernels::{Field, Grid, KernelError};
 
 use crate::engine::probe::Trial;
@@ -18,6 +19,8 @@ use crate::engine::{
 use crate::golden::{self, GoldenError};
 use crate::package::step::Preprocess;
 use crate::package::{ModelPackage, PackageError};
+
+use scan::Scan;
 
 pub use prepare::INPUT_VOXELS_MAX;
 pub use scores::{SCORES_MAX, WINDOWS_MAX};
@@ -281,6 +284,11 @@ impl Pipeline {
         self.engine.info()
     }
 
+    /// What kernels and results are computed on.
+    pub(crate) fn pool(&self) -> &rayon::ThreadPool {
+        &self.pool
+    }
+
     /// Labels every voxel of the scan.
     pub fn segment(
         &mut self,
@@ -362,31 +370,17 @@ fn prepared(
     trace: &mut prepare::Trace,
     progress: &mut dyn FnMut(f32),
 ) -> Result<(Field<f32>, usize), KernelError> {
-    let (mut field, nonfinite_voxels) = intake(volume)?;
+    let scan = Scan::new(volume);
+    let mut view = View::new(&scan, Grid::new(volume.dims(), volume.affine().0)?)?;
     for (number, step) in steps.iter().enumerate() {
-        field = prepare::apply(step, field, trace)?;
+        view = prepare::apply(step, view, trace)?;
         progress((number + 1) as f32 / steps.len() as f32);
     }
-    Ok((field, nonfinite_voxels))
+    Ok((view.into_field(), scan.nonfinite_voxels()))
 }
 
 /// A scan after `steps`: what a network gets to see. On the caller's rayon pool.
 pub fn prepare(volume: &Volume, steps: &[Preprocess]) -> Result<Field<f32>, KernelError> {
     let mut trace = prepare::Trace::default();
     Ok(prepared(volume, steps, &mut trace, &mut |_| {})?.0)
-}
-
-/// The scan as float32, as MONAI loads it. NaN and infinities, which processed scans have outside the head,
-/// become 0 and are counted.
-fn intake(volume: &Volume) -> Result<(Field<f32>, usize), KernelError> {
-    let grid = Grid::new(volume.dims(), volume.affine().0)?;
-    let mut voxels = volume.to_f32();
-    let nonfinite = voxels.par_iter().filter(|v| !v.is_finite()).count();
-    if nonfinite > 0 {
-        voxels
-            .par_iter_mut()
-            .filter(|v| !v.is_finite())
-            .for_each(|v| *v = 0.0);
-    }
-    Ok((Field::new(grid, voxels)?, nonfinite))
 }

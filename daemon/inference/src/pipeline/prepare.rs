@@ -6,6 +6,7 @@ use swarm_kernels::pad::{self, PadMethod};
 use swarm_kernels::resample::{Interpolation, resample};
 use swarm_kernels::resize::{ResizeMode, resize, resize_argmax};
 use swarm_kernels::spacing::spaced_grid;
+use swarm_kernels::view::View;
 use swarm_kernels::{Field, Grid, KernelError, discrete, foreground};
 
 use crate::package::step::{self, InvertMode, Preprocess};
@@ -59,7 +60,7 @@ impl Trace {
         };
         for undo in turns.iter().rev() {
             if let Undo::Turn(map) = undo {
-                labels = map.apply(&labels)?;
+                labels = View::from(labels).turned(map)?.into_field();
             }
         }
         Ok(labels)
@@ -67,22 +68,20 @@ impl Trace {
 }
 
 /// Undoes `steps`, the last one first.
-fn undone(
-    steps: &[Undo],
-    mut field: Field<f32>,
-    mode: InvertMode,
-) -> Result<Field<f32>, KernelError> {
+fn undone(steps: &[Undo], field: Field<f32>, mode: InvertMode) -> Result<Field<f32>, KernelError> {
+    let mut view = View::from(field);
     for undo in steps.iter().rev() {
-        field = match undo {
-            Undo::Turn(map) => map.apply(&field)?,
-            Undo::Resample(grid) => resample(&field, grid, interpolation(mode))?,
-            Undo::Resize(grid) => on_grid(resize(&field, grid.dims(), resizing(mode))?, grid)?,
+        view = match undo {
+            Undo::Turn(map) => view.turned(map)?,
+            Undo::Resample(grid) => resample(view, grid, interpolation(mode))?.into(),
+            Undo::Resize(grid) => on_grid(resize(view, grid.dims(), resizing(mode))?, grid)?.into(),
             Undo::Cut { start, grid } => {
-                on_grid(pad::cut(&field, *start, grid.dims(), 0.0)?, grid)?
+                let field = view.into_field();
+                on_grid(pad::cut(&field, *start, grid.dims(), 0.0)?, grid)?.into()
             }
         };
     }
-    Ok(field)
+    Ok(view.into_field())
 }
 
 /// Gives a volume the grid it had before, free of the rounding of the way there and back.
@@ -105,19 +104,19 @@ fn resizing(mode: InvertMode) -> ResizeMode {
     }
 }
 
-/// Takes one step.
-pub(super) fn apply(
+/// Takes one step. A turn is taken on paper only; the first step that needs values reads them where they are stored.
+pub(super) fn apply<'a>(
     step: &Preprocess,
-    mut field: Field<f32>,
+    view: View<'a, f32>,
     trace: &mut Trace,
-) -> Result<Field<f32>, KernelError> {
-    let grid = field.grid().clone();
+) -> Result<View<'a, f32>, KernelError> {
+    let grid = view.grid().clone();
     let dims = grid.dims();
-    match step {
+    let field = match step {
         Preprocess::Orientation { axcodes } => {
             let map = AxisMap::to_codes(&grid, AxisCodes::parse(axcodes)?);
             trace.0.push(Undo::Turn(map.inverse()));
-            return map.apply(&field);
+            return view.turned(&map);
         }
         Preprocess::Spacing { pixdim, mode } => {
             let mode = match mode {
@@ -126,7 +125,7 @@ pub(super) fn apply(
             };
             let target = within_limit(spaced_grid(&grid, *pixdim)?)?;
             trace.0.push(Undo::Resample(grid));
-            return resample(&field, &target, mode);
+            resample(view, &target, mode)?
         }
         Preprocess::Resize { spatial_size, mode } => {
             let mode = match mode {
@@ -137,26 +136,27 @@ pub(super) fn apply(
             };
             limit(*spatial_size)?;
             trace.0.push(Undo::Resize(grid));
-            return resize(&field, *spatial_size, mode);
+            resize(view, *spatial_size, mode)?
         }
         Preprocess::CropForeground {
             margin,
             k_divisible,
         } => {
+            let field = view.into_field();
             let (start, size) =
                 foreground::foreground_box(&field, [*margin; 3], [*k_divisible; 3])?;
-            return cut(&field, start, size, trace);
+            cut(&field, start, size, trace)?
         }
         Preprocess::SpatialPad {
             spatial_size,
             method,
         } => {
             let (start, size) = pad::padded_box(dims, *spatial_size, padding(*method));
-            return cut(&field, start, size, trace);
+            cut(&view.into_field(), start, size, trace)?
         }
         Preprocess::DivisiblePad { k, method } => {
             let (start, size) = pad::padded_box(dims, pad::divisible(dims, *k), padding(*method));
-            return cut(&field, start, size, trace);
+            cut(&view.into_field(), start, size, trace)?
         }
         Preprocess::ScaleIntensityRange {
             a_min,
@@ -171,7 +171,10 @@ pub(super) fn apply(
                 target: b_min.zip(*b_max),
                 clip: *clip,
             };
-            intensity::scale_range(field.voxels_mut(), &range);
+            changed(view, |voxels| {
+                intensity::scale_range(voxels, &range);
+                Ok(())
+            })?
         }
         Preprocess::ScaleIntensityRangePercentiles {
             lower,
@@ -181,12 +184,9 @@ pub(super) fn apply(
             clip,
         } => {
             let target = b_min.zip(*b_max);
-            intensity::scale_range_percentiles(
-                field.voxels_mut(),
-                (*lower, *upper),
-                target,
-                *clip,
-            )?;
+            changed(view, |voxels| {
+                intensity::scale_range_percentiles(voxels, (*lower, *upper), target, *clip)
+            })?
         }
         Preprocess::NormalizeIntensity {
             nonzero,
@@ -197,12 +197,22 @@ pub(super) fn apply(
                 nonzero: *nonzero,
                 unbiased: *unbiased,
             };
-            intensity::normalize(field.voxels_mut(), rule)?;
+            changed(view, |voxels| intensity::normalize(voxels, rule))?
         }
         Preprocess::ScaleIntensity { minv, maxv } => {
-            intensity::scale(field.voxels_mut(), (*minv, *maxv))?
+            changed(view, |voxels| intensity::scale(voxels, (*minv, *maxv)))?
         }
-    }
+    };
+    Ok(field.into())
+}
+
+/// The volume with its values changed in place.
+fn changed(
+    view: View<'_, f32>,
+    change: impl FnOnce(&mut [f32]) -> Result<(), KernelError>,
+) -> Result<Field<f32>, KernelError> {
+    let mut field = view.into_field();
+    change(field.voxels_mut())?;
     Ok(field)
 }
 
@@ -292,10 +302,11 @@ mod tests {
         ];
         let source = blocks();
         let mut trace = Trace::default();
-        let mut field = source.clone();
+        let mut view = View::from(&source);
         for step in &steps {
-            field = apply(step, field, &mut trace).expect("valid");
+            view = apply(step, view, &mut trace).expect("valid");
         }
+        let field = view.into_field();
         assert_eq!(field.grid().dims(), [128; 3]);
         let back = trace
             .invert(field, InvertMode::NearestExact)
@@ -311,7 +322,9 @@ mod tests {
             minv: 0.0,
             maxv: 1.0,
         };
-        let field = apply(&step, blocks(), &mut trace).expect("finite");
+        let field = apply(&step, blocks().into(), &mut trace)
+            .expect("finite")
+            .into_field();
         assert_eq!(field.voxels()[0], 0.0);
         assert_eq!(
             trace
@@ -328,7 +341,7 @@ mod tests {
             mode: step::SpacingMode::Bilinear,
         };
         assert!(matches!(
-            apply(&step, blocks(), &mut Trace::default()),
+            apply(&step, blocks().into(), &mut Trace::default()),
             Err(KernelError::Dims { .. })
         ));
     }

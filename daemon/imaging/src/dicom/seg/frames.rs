@@ -1,5 +1,7 @@
 //! Which frames a segmentation has, and their bits.
 
+use crate::stretch::stretches;
+
 /// One frame: a segment on a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
@@ -20,8 +22,8 @@ pub(super) fn pack(labels: &[u8], pixels: usize, values: &[u8]) -> (Vec<Frame>, 
     let slices = labels.len() / pixels;
     let mut present = vec![false; slices * (values.len() + 1)];
     for (slice, voxels) in labels.chunks_exact(pixels).enumerate() {
-        for &voxel in voxels {
-            present[number_of[usize::from(voxel)] * slices + slice] = true;
+        for (_, label) in stretches(voxels) {
+            present[number_of[usize::from(label)] * slices + slice] = true;
         }
     }
     let mut frames: Vec<Frame> = (1..=values.len())
@@ -43,9 +45,10 @@ pub(super) fn pack(labels: &[u8], pixels: usize, values: &[u8]) -> (Vec<Frame>, 
         let value = values[usize::from(frame.segment) - 1];
         let voxels = &labels[frame.slice * pixels..(frame.slice + 1) * pixels];
         let start = index * pixels;
-        for (offset, _) in voxels.iter().enumerate().filter(|(_, v)| **v == value) {
-            let bit = start + offset;
-            bits[bit / 8] |= 1 << (bit % 8);
+        for (stretch, _) in stretches(voxels).filter(|(_, label)| *label == value) {
+            for bit in start + stretch.start..start + stretch.end {
+                bits[bit / 8] |= 1 << (bit % 8);
+            }
         }
     }
     (frames, bits)
