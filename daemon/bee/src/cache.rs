@@ -1,10 +1,11 @@
-//! Pulled packages on disk, by digest, within a budget. `<digest>.tar` is whole; `<digest>.part` is being pulled.
+//! Pulled packages on disk, by digest, within a budget. `<digest>.tar` is whole; `<digest>.part` is what came of one so far,
+//! and stays when a pull breaks or the bee ends, so that the next one goes on there.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use swarm_types::{B256, hex};
@@ -28,18 +29,14 @@ struct Held {
 }
 
 impl Cache {
-    /// Opens or makes the directory; what was not pulled whole goes.
+    /// Opens or makes the directory.
     pub fn open(dir: PathBuf, bytes_max: u64) -> io::Result<Self> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&dir)?;
-        for entry in fs::read_dir(&dir)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|end| end == PART) {
-                fs::remove_file(path)?;
-            }
-        }
+        // That it can be read shows at the start.
+        fs::read_dir(&dir)?;
         Ok(Self { dir, bytes_max })
     }
 
@@ -48,9 +45,14 @@ impl Cache {
         self.dir.join(format!("{}.{WHOLE}", hex::encode(digest)))
     }
 
+    /// Where what came of the package so far is, or would be.
+    pub fn part(&self, digest: &B256) -> PathBuf {
+        self.path(digest).with_extension(PART)
+    }
+
     /// Digests of the packages that are there.
     pub fn digests(&self) -> Vec<B256> {
-        self.held().iter().map(|held| held.digest).collect()
+        self.held(WHOLE).iter().map(|held| held.digest).collect()
     }
 
     /// Whether the package is there.
@@ -58,13 +60,14 @@ impl Cache {
         self.path(digest).is_file()
     }
 
-    fn held(&self) -> Vec<Held> {
+    /// The files that end so.
+    fn held(&self, end: &str) -> Vec<Held> {
         let Ok(entries) = fs::read_dir(&self.dir) else {
             return Vec::new();
         };
         let held = |entry: io::Result<fs::DirEntry>| {
             let path = entry.ok()?.path();
-            if path.extension()? != WHOLE {
+            if path.extension()? != end {
                 return None;
             }
             let meta = fs::metadata(&path).ok()?;
@@ -77,11 +80,14 @@ impl Cache {
         entries.filter_map(held).collect()
     }
 
-    /// Makes room for `bytes`: packages that are not in `keep` go, the least recently used first. Answers those that went;
-    /// `None`, and nothing goes, when there cannot be room.
-    pub fn make_room(&self, bytes: u64, keep: &BTreeSet<B256>) -> Option<Vec<B256>> {
-        let mut held = self.held();
-        let mut total = held.iter().map(|held| held.bytes).sum::<u64>();
+    /// Makes room for the `bytes` of a package: others that are not in `keep` go, the least recently used first. Answers those
+    /// that went; `None`, and nothing goes, when there cannot be room.
+    pub fn make_room(&self, digest: &B256, bytes: u64, keep: &BTreeSet<B256>) -> Option<Vec<B256>> {
+        let mut held = self.held(WHOLE);
+        let parts = self.held(PART).into_iter();
+        let parts = parts.filter(|part| part.digest != *digest);
+        let all = held.iter().map(|held| held.bytes);
+        let mut total = all.chain(parts.map(|part| part.bytes)).sum::<u64>();
         held.retain(|held| !keep.contains(&held.digest));
         held.sort_by_key(|held| (held.used, held.digest));
         let mut gone = Vec::new();
@@ -101,23 +107,20 @@ impl Cache {
         Some(gone)
     }
 
-    /// A file for a package that is being pulled.
-    pub fn begin(&self, digest: &B256) -> io::Result<Pull> {
-        let path = self.path(digest).with_extension(PART);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path)?;
-        Ok(Pull { file, path })
+    /// Gives a package whose part is whole its place.
+    pub fn keep(&self, digest: &B256) -> io::Result<()> {
+        let part = self.part(digest);
+        File::open(&part)?.sync_all()?;
+        fs::rename(&part, self.path(digest))?;
+        File::open(&self.dir)?.sync_all()
     }
 
-    /// Gives a package that was pulled whole its place.
-    pub fn keep(&self, pull: Pull, digest: &B256) -> io::Result<()> {
-        pull.file.sync_all()?;
-        fs::rename(&pull.path, self.path(digest))?;
-        File::open(&self.dir)?.sync_all()
+    /// Removes what came of packages that are not `wanted` any more.
+    pub fn drop_parts(&self, wanted: &BTreeSet<B256>) {
+        let parts = self.held(PART).into_iter().map(|part| part.digest);
+        for digest in parts.filter(|digest| !wanted.contains(digest)) {
+            remove(&self.part(&digest), &digest);
+        }
     }
 
     /// Notes that the package was used.
@@ -131,40 +134,28 @@ impl Cache {
 
     /// Removes a package.
     pub fn remove(&self, digest: &B256) {
-        match fs::remove_file(self.path(digest)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(%digest, %error, "a cached package was not removed");
-            }
-            _ => {}
-        }
+        remove(&self.path(digest), digest);
     }
 }
 
-/// A package that is being pulled; goes when it is dropped before it is [kept](Cache::keep).
-#[derive(Debug)]
-pub(crate) struct Pull {
-    pub file: File,
-    path: PathBuf,
-}
-
-impl Drop for Pull {
-    fn drop(&mut self) {
-        // Renamed already when it was kept.
-        let _ = fs::remove_file(&self.path);
+fn remove(path: &Path, digest: &B256) {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(%digest, %error, "a file of the model cache was not removed");
+        }
+        _ => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
     use std::time::Duration;
 
     fn put(cache: &Cache, number: u8, bytes: usize, age: u64) -> B256 {
         let digest = B256::repeat_byte(number);
-        let mut pull = cache.begin(&digest).expect("begun");
-        pull.file.write_all(&vec![number; bytes]).expect("written");
-        cache.keep(pull, &digest).expect("kept");
+        fs::write(cache.part(&digest), vec![number; bytes]).expect("written");
+        cache.keep(&digest).expect("kept");
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(age);
         let file = File::open(cache.path(&digest)).expect("there");
         file.set_modified(at).expect("set");
@@ -180,30 +171,38 @@ mod tests {
             put(&cache, 2, 30, 2),
             put(&cache, 3, 30, 3),
         );
-        assert_eq!(cache.make_room(0, &BTreeSet::new()), Some(vec![]));
+        let new = B256::repeat_byte(9);
+        let room =
+            |bytes, keep: &[B256]| cache.make_room(&new, bytes, &keep.iter().copied().collect());
+        assert_eq!(room(0, &[]), Some(vec![]));
         // The oldest is in use.
-        assert_eq!(cache.make_room(30, &BTreeSet::from([a])), Some(vec![b]));
+        assert_eq!(room(30, &[a]), Some(vec![b]));
         assert!(cache.has(&a) && !cache.has(&b) && cache.has(&c));
         // What could never fit takes nothing away.
-        assert_eq!(cache.make_room(61, &BTreeSet::from([a])), None);
-        assert_eq!(cache.make_room(101, &BTreeSet::new()), None);
+        assert_eq!(room(61, &[a]), None);
+        assert_eq!(room(101, &[]), None);
         assert_eq!(cache.digests().len(), 2);
         cache.touch(&a);
-        assert_eq!(cache.make_room(60, &BTreeSet::new()), Some(vec![c]));
+        assert_eq!(room(60, &[]), Some(vec![c]));
         assert_eq!(cache.digests(), [a]);
     }
 
     #[test]
-    fn what_was_not_pulled_whole_is_not_there() {
+    fn what_came_of_a_package_stays_while_it_is_wanted_and_takes_room_from_others_only() {
         let dir = tempfile::tempdir().expect("a directory");
         let cache = Cache::open(dir.path().to_owned(), 100).expect("opens");
-        let digest = B256::repeat_byte(1);
-        drop(cache.begin(&digest).expect("begun"));
-        assert_eq!(fs::read_dir(dir.path()).expect("reads").count(), 0);
+        let (begun, other) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        fs::write(cache.part(&begun), [0; 30]).expect("written");
         // Killed on the way.
-        std::mem::forget(cache.begin(&digest).expect("begun"));
-        assert!(!cache.has(&digest));
-        Cache::open(dir.path().to_owned(), 100).expect("opens");
-        assert_eq!(fs::read_dir(dir.path()).expect("reads").count(), 0);
+        let cache = Cache::open(dir.path().to_owned(), 100).expect("opens");
+        assert!(!cache.has(&begun) && cache.digests().is_empty());
+        let none = BTreeSet::new();
+        assert_eq!(cache.make_room(&begun, 100, &none), Some(vec![]));
+        assert_eq!(cache.make_room(&other, 70, &none), Some(vec![]));
+        assert_eq!(cache.make_room(&other, 71, &none), None);
+        cache.drop_parts(&BTreeSet::from([begun]));
+        assert!(cache.part(&begun).exists());
+        cache.drop_parts(&BTreeSet::from([other]));
+        assert!(!cache.part(&begun).exists());
     }
 }

@@ -10,13 +10,18 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use swarm_host::exposition::{self, Exposition, Kind};
+use swarm_host::exposition::{self, Exposition, Kind, labels};
 use swarm_host::gpu::metrics as gpu;
+use swarm_types::B256;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::BeeError;
 use crate::bee::Inner;
+use crate::models::Served;
+
+/// Longest reason in a label, in characters.
+const REASON_CHARS_MAX: usize = 120;
 
 /// Counters since the start.
 #[derive(Debug, Default)]
@@ -157,7 +162,41 @@ fn text(inner: &Inner) -> String {
         "Memory of the bee's process in MiB.",
         memory,
     );
+    write_engines(&mut text, &inner.models.served());
     let only = inner.device.uuid.as_deref();
     gpu::write(&mut text, &inner.telemetry.snapshot(), only, Instant::now());
     text.into_text()
+}
+
+/// Which engine serves each model, and why each better one does not. What a library said is in the log: labels have the
+/// short reason only, so that there are few of them.
+fn write_engines(text: &mut Exposition, served: &[(B256, Served)]) {
+    let named = |digest: &B256, name: &str, more: &[(&str, &str)]| {
+        let digest = digest.to_string();
+        labels(&[&[("model", name), ("digest", &digest)], more].concat())
+    };
+    let engines = served.iter().map(|(digest, model)| {
+        let engine = model.engine.split(' ').next().unwrap_or_default();
+        let more = [("engine", engine), ("description", &model.engine)];
+        (named(digest, &model.name, &more), 1)
+    });
+    text.family(
+        "swarm_engine_info",
+        Kind::Gauge,
+        "The engine that serves a model.",
+        engines,
+    );
+    let passed = served.iter().flat_map(|(digest, model)| {
+        model.considered.iter().map(move |passed| {
+            let reason: String = passed.reason.chars().take(REASON_CHARS_MAX).collect();
+            let more = [("engine", passed.engine.name()), ("reason", &reason)];
+            (named(digest, &model.name, &more), 1)
+        })
+    });
+    text.family(
+        "swarm_engine_passed_over",
+        Kind::Gauge,
+        "An engine that would have been preferred for a model, and why it does not run.",
+        passed,
+    );
 }

@@ -36,6 +36,9 @@ pub trait Runner: Send {
     /// Digest of the model package.
     fn model(&self) -> B256;
 
+    /// The model for people: NAME@VERSION.
+    fn name(&self) -> String;
+
     /// What it takes.
     fn takes(&self) -> Kind {
         Kind::Scan
@@ -72,6 +75,11 @@ impl Runner for Pipeline {
         self.package().digest()
     }
 
+    fn name(&self) -> String {
+        let spec = self.package().spec();
+        format!("{}@{}", spec.name, spec.version)
+    }
+
     fn engine(&self) -> String {
         Pipeline::engine(self).to_string()
     }
@@ -103,12 +111,21 @@ impl Runner for TensorPipeline {
         self.package().digest()
     }
 
+    fn name(&self) -> String {
+        let spec = self.package().spec();
+        format!("{}@{}", spec.name, spec.version)
+    }
+
     fn takes(&self) -> Kind {
         Kind::Tensor
     }
 
     fn engine(&self) -> String {
         TensorPipeline::engine(self).to_string()
+    }
+
+    fn considered(&self) -> &[Considered] {
+        TensorPipeline::considered(self)
     }
 
     fn self_test(&mut self) -> Result<(), PipelineError> {
@@ -144,10 +161,32 @@ impl Place {
     }
 }
 
-/// A model that this bee serves.
+/// A model that this bee serves, and what runs it.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    /// NAME@VERSION.
+    pub name: String,
+    pub takes: Kind,
+    /// The engine's descriptive string.
+    pub engine: String,
+    /// The engines that would have been preferred.
+    pub considered: Vec<Considered>,
+}
+
+impl Served {
+    fn by(runner: &dyn Runner) -> Self {
+        Self {
+            name: runner.name(),
+            takes: runner.takes(),
+            engine: runner.engine(),
+            considered: runner.considered().to_vec(),
+        }
+    }
+}
+
+/// A model with its runners.
 struct Entry {
-    takes: Kind,
-    engine: String,
+    served: Served,
     /// `None`: made by the caller, and in memory for good.
     place: Option<Place>,
     free: Vec<Box<dyn Runner>>,
@@ -206,7 +245,8 @@ impl Models {
     /// Descriptive strings of the engines.
     pub fn engines(&self) -> Vec<String> {
         let state = self.lock();
-        let mut engines: Vec<String> = state.entries.values().map(|e| e.engine.clone()).collect();
+        let served = state.entries.values().map(|entry| &entry.served);
+        let mut engines: Vec<String> = served.map(|served| served.engine.clone()).collect();
         if engines.is_empty() {
             engines.extend(self.engine.clone());
         }
@@ -215,9 +255,17 @@ impl Models {
         engines
     }
 
+    /// Every model with what runs it.
+    pub fn served(&self) -> Vec<(B256, Served)> {
+        let state = self.lock();
+        let served = |(digest, entry): (&B256, &Entry)| (*digest, entry.served.clone());
+        state.entries.iter().map(served).collect()
+    }
+
     /// What the model takes; `None` when this bee does not have it.
     pub fn takes(&self, model: &B256) -> Option<Kind> {
-        self.lock().entries.get(model).map(|entry| entry.takes)
+        let state = self.lock();
+        state.entries.get(model).map(|entry| entry.served.takes)
     }
 
     /// Whether the model was pulled from the queen.
@@ -266,8 +314,7 @@ impl Models {
                 .entries
                 .entry(runner.model())
                 .or_insert_with(|| Entry {
-                    takes: runner.takes(),
-                    engine: runner.engine(),
+                    served: Served::by(runner.as_ref()),
                     place: place.clone(),
                     free: Vec::new(),
                     out: 0,
@@ -313,6 +360,8 @@ impl Models {
             entry.out += 1;
             (entry.free.pop(), entry.place.clone())
         };
+        // A model that is loaded again may get another engine: a GPU came or went.
+        let anew = taken.is_none();
         let loaded = match (taken, place) {
             (Some(runner), _) => Ok(runner),
             (None, None) => Err("every copy of the model is in use".to_owned()),
@@ -339,6 +388,9 @@ impl Models {
         // One that was removed meanwhile goes with its runner.
         if let Some(entry) = state.entries.get_mut(model) {
             entry.out = entry.out.saturating_sub(1);
+            if let Some(runner) = runner.as_deref().filter(|_| anew) {
+                entry.served = Served::by(runner);
+            }
             entry.free.extend(runner);
             self.cool(&mut state);
         }

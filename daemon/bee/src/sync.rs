@@ -48,7 +48,7 @@ impl Inner {
         // What the registration before this task said.
         let mut told = self.models.digests();
         loop {
-            // Cancel-safe: a pull that is cut off leaves a part that goes with its file.
+            // Cancel-safe: a pull that is cut off leaves what came, and the next goes on there.
             tokio::select! {
                 () = end.cancelled() => return,
                 () = self.drain.cancelled() => return,
@@ -119,6 +119,7 @@ impl Inner {
             }
             cache.remove(&digest);
         }
+        cache.drop_parts(&active);
         self.with_faults(|faults| faults.retain(|model, _| active.contains(model)));
         for model in listed.iter().filter(|model| model.active) {
             let digest = model.digest;
@@ -210,7 +211,7 @@ impl Inner {
         let (digest, Some(package)) = (model.digest, model.package) else {
             return Err(Fault::passing("the queen has no package of it"));
         };
-        let Some(gone) = cache.make_room(package.size, active) else {
+        let Some(gone) = cache.make_room(&digest, package.size, active) else {
             return Err(Fault::passing(format!(
                 "its {} bytes do not fit into model_cache_bytes_max beside the other active models",
                 package.size
@@ -222,16 +223,16 @@ impl Inner {
                 self.models.remove(&old);
             }
         }
-        let disk = |error: std::io::Error| Fault::passing(format!("the cache failed: {error}"));
-        let mut pull = cache.begin(&digest).map_err(disk)?;
-        let (queen, file) = (&self.queen, &mut pull.file);
-        let pulled = queen
-            .download_model(digest, package, file, &mut |_, _| {})
+        let part = cache.part(&digest);
+        let pulled = self
+            .queen
+            .download_model(digest, package, &part, &mut |_, _| {})
             .await;
         pulled.map_err(|error| {
             Fault::passing(format!("it could not be pulled: {}", work::explain(&error)))
         })?;
-        cache.keep(pull, &digest).map_err(disk)?;
+        let kept = cache.keep(&digest);
+        kept.map_err(|error| Fault::passing(format!("the cache failed: {error}")))?;
         // The tar is what the queen said; whether it is the model that orders name shows here.
         let path = cache.path(&digest);
         let checked = tokio::task::spawn_blocking(move || {

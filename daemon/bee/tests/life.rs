@@ -52,6 +52,19 @@ impl Gate {
     }
 }
 
+/// What the stand-in is said to be preferred to.
+static PASSED_OVER: LazyLock<Vec<Considered>> = LazyLock::new(|| {
+    let passed = |engine, reason: &str| Considered {
+        engine,
+        reason: reason.to_owned(),
+        detail: Some("libcuda.so.1: cannot open".to_owned()),
+    };
+    vec![
+        passed(EngineKind::TensorrtRtx, "there is no GPU"),
+        passed(EngineKind::Cuda, &"x".repeat(200)),
+    ]
+});
+
 /// Stands in for the network: counts bright voxels. A scan whose first voxel is 13 makes it panic, 14 fail.
 struct StandIn(Arc<Gate>);
 
@@ -60,8 +73,16 @@ impl Runner for StandIn {
         MODEL
     }
 
+    fn name(&self) -> String {
+        "slow@1.0.0".to_owned()
+    }
+
     fn engine(&self) -> String {
         ENGINE.into()
+    }
+
+    fn considered(&self) -> &[Considered] {
+        &PASSED_OVER
     }
 
     fn self_test(&mut self) -> Result<(), PipelineError> {
@@ -669,6 +690,30 @@ async fn the_page_of_metrics_counts_jobs_for_a_prometheus_parser() {
         Some(0.0),
         "no meter: energy is unknown"
     );
+    let engines = |name: &str| -> Vec<[String; 4]> {
+        let samples = scrape.samples.iter().filter(|sample| sample.metric == name);
+        let label = |sample: &prometheus_parse::Sample, name| {
+            sample.labels.get(name).unwrap_or_default().to_owned()
+        };
+        let of = |sample| ["model", "digest", "engine", "reason"].map(|name| label(sample, name));
+        samples.map(of).collect()
+    };
+    let (model, digest) = ("slow@1.0.0".to_owned(), MODEL.to_string());
+    let of =
+        |engine: &str, reason: String| [model.clone(), digest.clone(), engine.to_owned(), reason];
+    assert_eq!(
+        engines("swarm_engine_info"),
+        [of(ENGINE.split(' ').next().expect("a word"), String::new())]
+    );
+    assert_eq!(
+        engines("swarm_engine_passed_over"),
+        [
+            of("tensorrt-rtx", "there is no GPU".to_owned()),
+            of("onnxruntime-cuda", "x".repeat(120)),
+        ],
+        "short, and without what a library said"
+    );
+    assert!(!text.contains("libcuda"), "{text}");
     assert!(
         value("swarm_gpu_driver").is_some(),
         "also on a box without a GPU"

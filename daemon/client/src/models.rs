@@ -1,6 +1,9 @@
 //! Models: what there is, and packages up and down.
 
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,13 +16,15 @@ use swarm_types::api::*;
 use swarm_types::{B256, hex, sha256};
 
 use crate::ClientError;
-use crate::http::{Call, QueenClient, broken, shown};
-use crate::transfer::Progress;
+use crate::http::{Call, QueenClient};
+use crate::transfer::{Part, Progress, Sink};
 
 /// Longest time for a package: the queen waits as long.
 const UPLOAD_MAX: Duration = Duration::from_secs(3_600);
 /// How often an upload tells how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(100);
+/// Bytes of a file that are hashed at once.
+const HASHED_BYTES: usize = 256 << 10;
 /// Beyond the wait of an inference: the upload of the order and the answer.
 const INFERENCE_GRACE: Duration = Duration::from_secs(15);
 
@@ -86,38 +91,33 @@ impl QueenClient {
         self.done(Call::new(Method::DELETE, url).signed()).await
     }
 
-    /// Writes the package's tar into `to` and checks its SHA-256. Signed by an approved bee or the operator.
+    /// Downloads the package's tar to the file at `path` and checks its SHA-256. What is in the file already counts as its
+    /// beginning, so that a download which broke, in this process or in one before, goes on where it stopped; a file that
+    /// turns out to be something else is removed. Signed by an approved bee or the operator.
     pub async fn download_model(
         &self,
         digest: B256,
         package: BlobRef,
-        to: &mut (dyn Write + Send),
+        path: &Path,
         progress: Progress<'_>,
     ) -> Answer<()> {
+        let mut part = open_part(path, package.size).map_err(ClientError::Write)?;
         let url = self.url(&["models", &digest.to_string(), "package"]);
-        let mut call = Call::get(url.clone()).signed();
-        call.time_max = None;
-        let mut response = self.send(call).await?;
-        let url = shown(&url);
-        let (mut hasher, mut size) = (Sha256::new(), 0u64);
-        while let Some(chunk) = response.chunk().await.map_err(|e| broken(&url, e))? {
-            size += chunk.len() as u64;
-            if size > package.size {
-                let max = package.size;
-                return Err(ClientError::TooLarge { url, max });
-            }
-            hasher.update(&chunk);
-            to.write_all(&chunk).map_err(ClientError::Write)?;
-            progress(size, package.size);
+        self.download(&url, package.size, &mut part, progress)
+            .await?;
+        drop(part);
+        let whole = path.to_owned();
+        let hashed = tokio::task::spawn_blocking(move || hash(&whole)).await;
+        let found = hashed.map_err(io::Error::other).and_then(|found| found);
+        let found = found.map_err(ClientError::Write)?;
+        if found == package.sha256 {
+            return Ok(());
         }
-        let found = B256::new(hasher.finalize().into());
-        match found == package.sha256 {
-            true => Ok(()),
-            false => Err(ClientError::Digest {
-                expected: package.sha256,
-                found,
-            }),
-        }
+        std::fs::remove_file(path).map_err(ClientError::Write)?;
+        Err(ClientError::Digest {
+            expected: package.sha256,
+            found,
+        })
     }
 
     /// Submits an order and waits for its result. Safe to repeat: the same order again waits on.
@@ -128,4 +128,28 @@ impl QueenClient {
         let call = Call::post(url, job).repeatable();
         self.json(call.time_max(wait + INFERENCE_GRACE)).await
     }
+}
+
+/// The file at `path`, to be appended to; begun anew when it is longer than what belongs there.
+fn open_part(path: &Path, size_max: u64) -> io::Result<Part> {
+    let mut options = OpenOptions::new();
+    let file = options.append(true).create(true).mode(0o600).open(path)?;
+    let size = file.metadata()?.len();
+    let mut part = Part { file, size };
+    if size > size_max {
+        part.clear()?;
+    }
+    Ok(part)
+}
+
+fn hash(path: &Path) -> io::Result<B256> {
+    let (mut file, mut hasher) = (File::open(path)?, Sha256::new());
+    let mut piece = vec![0; HASHED_BYTES];
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            read => hasher.update(&piece[..read]),
+        }
+    }
+    Ok(B256::new(hasher.finalize().into()))
 }

@@ -1,10 +1,12 @@
 //! Blobs up and down, in pieces that go on where they stopped.
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{HeaderValue, RANGE};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
 use swarm_types::api::{
     BLOB_PIECE_BYTES_MAX, BlobRef, BlobStatus, BlobUpload, HEADER_UPLOAD_OFFSET,
 };
@@ -26,6 +28,56 @@ const RESERVED_BYTES_MAX: u64 = 64 << 20;
 
 /// Told how many bytes of how many are through.
 pub type Progress<'a> = &'a mut (dyn FnMut(u64, u64) + Send);
+
+/// Where a download goes: it grows at its end, and may have to begin anew.
+pub(crate) trait Sink: Send {
+    /// Bytes that are there.
+    fn len(&self) -> u64;
+    /// Adds bytes.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Begins anew.
+    fn clear(&mut self) -> io::Result<()>;
+}
+
+impl Sink for Vec<u8> {
+    fn len(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        self.clear();
+        Ok(())
+    }
+}
+
+/// A file that was opened to append, and its size.
+pub(crate) struct Part {
+    pub file: File,
+    pub size: u64,
+}
+
+impl Sink for Part {
+    fn len(&self) -> u64 {
+        self.size
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.size = 0;
+        Ok(())
+    }
+}
 
 /// What an upload is for, where the key alone does not say it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,69 +169,79 @@ impl QueenClient {
             });
         }
         let mut bytes = Vec::with_capacity(blob.size.min(RESERVED_BYTES_MAX) as usize);
+        self.download(&url, blob.size, &mut bytes, progress).await?;
+        match sha256(&bytes) {
+            found if found == blob.sha256 => Ok(bytes),
+            found => Err(ClientError::Digest {
+                expected: blob.sha256,
+                found,
+            }),
+        }
+    }
+
+    /// Reads on from where `to` ends until it has `size` bytes, going on where the connection breaks. What they are is
+    /// for the caller to check.
+    pub(crate) async fn download<S: Sink>(
+        &self,
+        url: &Url,
+        size: u64,
+        to: &mut S,
+        progress: Progress<'_>,
+    ) -> Result<(), ClientError> {
         let mut stops = 0;
-        while (bytes.len() as u64) < blob.size {
-            let before = bytes.len();
-            progress(before as u64, blob.size);
-            let stopped = self
-                .download_from(&url, blob.size, &mut bytes, progress)
-                .await;
-            let moved = bytes.len() > before;
+        while to.len() < size {
+            let before = to.len();
+            progress(before, size);
+            let stopped = self.download_from(url, size, to, progress).await;
+            let moved = to.len() > before;
             match stopped {
                 Ok(()) if moved => {}
                 Err(e) if !e.is_transient() => return Err(e),
                 Err(e) if stops >= STOPS_MAX => return Err(e),
                 _ if stops >= STOPS_MAX => {
                     return Err(ClientError::Stuck {
-                        offset: before as u64,
-                        size: blob.size,
+                        offset: before,
+                        size,
                     });
                 }
                 _ => {}
             }
             stops = if moved { 0 } else { stops + 1 };
-            if (bytes.len() as u64) < blob.size {
+            if to.len() < size {
                 tokio::time::sleep(STOP_PAUSE * stops.max(1)).await;
             }
         }
-        progress(blob.size, blob.size);
-        let found = sha256(&bytes);
-        if found != blob.sha256 {
-            return Err(ClientError::Digest {
-                expected: blob.sha256,
-                found,
-            });
-        }
-        Ok(bytes)
+        progress(size, size);
+        Ok(())
     }
 
-    /// Reads from where `bytes` ends, until the end or until the connection breaks.
-    async fn download_from(
+    /// Reads from where `to` ends, until the end or until the connection breaks.
+    async fn download_from<S: Sink>(
         &self,
-        url: &reqwest::Url,
+        url: &Url,
         size: u64,
-        bytes: &mut Vec<u8>,
+        to: &mut S,
         progress: Progress<'_>,
     ) -> Result<(), ClientError> {
         let mut call = Call::get(url.clone()).signed();
         call.time_max = None;
-        let from = bytes.len();
+        let from = to.len();
         if from > 0 {
             let range = HeaderValue::from_str(&format!("bytes={from}-")).expect("digits are ASCII");
             call.headers.insert(RANGE, range);
         }
         let mut response = self.send(call).await?;
         if from > 0 && response.status() != StatusCode::PARTIAL_CONTENT {
-            // The range was not honoured: this is the blob from its beginning.
-            bytes.clear();
+            // The range was not honoured: these are the bytes from the first on.
+            to.clear().map_err(ClientError::Write)?;
         }
         let url = shown(url);
         while let Some(chunk) = response.chunk().await.map_err(|e| broken(&url, e))? {
-            if (bytes.len() + chunk.len()) as u64 > size {
+            if to.len() + chunk.len() as u64 > size {
                 return Err(ClientError::TooLarge { url, max: size });
             }
-            bytes.extend_from_slice(&chunk);
-            progress(bytes.len() as u64, size);
+            to.append(&chunk).map_err(ClientError::Write)?;
+            progress(to.len(), size);
         }
         Ok(())
     }

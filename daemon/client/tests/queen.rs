@@ -36,6 +36,8 @@ struct Queen {
     lose_answers: u32,
     /// Bytes after which a download breaks off.
     cut_downloads: Vec<usize>,
+    /// Bytes of downloads that were sent.
+    bytes_out: usize,
     feeds: Vec<Option<String>>,
 }
 
@@ -143,8 +145,10 @@ async fn download(State(queen): State<Shared>, headers: HeaderMap) -> Response {
         StatusCode::OK
     };
     let Some(cut) = queen.cut_downloads.pop() else {
+        queen.bytes_out += all.len() - from;
         return (status, all[from..].to_vec()).into_response();
     };
+    queen.bytes_out += cut;
     // Some bytes, then an error: the connection breaks.
     let part = Bytes::from(all[from..from + cut].to_vec());
     let broken = std::io::Error::other("cut");
@@ -186,6 +190,7 @@ async fn feed(State(queen): State<Shared>, headers: HeaderMap) -> Response {
 fn router(queen: &Shared) -> Router {
     let api = Router::new()
         .route("/blobs/{sha256}", put(begin).patch(append).get(download))
+        .route("/models/{digest}/package", get(download))
         .route(
             "/blobs/{sha256}/status",
             get(|State(q): State<Shared>| async move { Json(status(&q.lock().expect("lock"))) }),
@@ -283,6 +288,68 @@ async fn downloads_go_on_where_they_broke_and_wrong_bytes_are_refused() {
     let shorter = BlobRef { size: 10, ..blob };
     let refused = client.download_blob(shorter, &mut |_, _| {}).await;
     assert!(matches!(refused, Err(ClientError::TooLarge { .. })));
+}
+
+#[tokio::test]
+async fn a_package_goes_on_where_an_earlier_run_stopped_and_one_that_is_another_is_removed() {
+    let (queen, client, _) = start().await;
+    let bytes: Vec<u8> = (0..300_000).map(|i| (i % 239) as u8).collect();
+    let package = BlobRef {
+        sha256: sha256(&bytes),
+        size: bytes.len() as u64,
+    };
+    queen.lock().expect("lock").blob = bytes.clone();
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("package.part");
+    // Answers how it ended (`None`: whoever pulled was gone after `gone_at` bytes), where it began, and what was sent.
+    let pull = async |cuts: &[usize], gone_at: u64| {
+        let before = {
+            let mut queen = queen.lock().expect("lock");
+            queen.cut_downloads = cuts.to_vec();
+            queen.bytes_out
+        };
+        let gone = tokio::sync::Notify::new();
+        let mut first = None;
+        let mut told = |done, _| {
+            first.get_or_insert(done);
+            if done == gone_at {
+                gone.notify_one();
+            }
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = client.download_model(B256::ZERO, package, &path, &mut told) => Some(ended),
+            () = gone.notified() => None,
+        };
+        let sent = queen.lock().expect("lock").bytes_out - before;
+        (ended, first, sent)
+    };
+    let whole = |ended: Option<Result<(), ClientError>>| ended.expect("ends").expect("downloads");
+    // The line broke, and then the process ended: what came before is kept.
+    let (ended, first, sent) = pull(&[100_000], 100_000).await;
+    assert!(ended.is_none(), "{ended:?}");
+    assert_eq!((first, sent), (Some(0), 100_000));
+    assert_eq!(std::fs::read(&path).expect("kept"), bytes[..100_000]);
+    let (ended, first, sent) = pull(&[70_000], u64::MAX).await;
+    whole(ended);
+    assert_eq!((first, sent), (Some(100_000), 200_000));
+    assert_eq!(std::fs::read(&path).expect("whole"), bytes);
+    // Whole already: nothing is asked for.
+    let (ended, _, sent) = pull(&[], u64::MAX).await;
+    whole(ended);
+    assert_eq!(sent, 0);
+
+    // Bytes of something else before what came.
+    std::fs::write(&path, [0xff; 1_000]).expect("written");
+    let (other, _, sent) = pull(&[], u64::MAX).await;
+    assert!(matches!(other, Some(Err(ClientError::Digest { .. }))));
+    assert_eq!((path.exists(), sent), (false, 299_000));
+    // More than belongs there.
+    std::fs::write(&path, [bytes.as_slice(), b"more"].concat()).expect("written");
+    let (ended, first, _) = pull(&[], u64::MAX).await;
+    whole(ended);
+    assert_eq!(first, Some(0));
+    assert_eq!(std::fs::read(&path).expect("whole"), bytes);
 }
 
 #[tokio::test]

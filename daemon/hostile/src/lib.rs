@@ -5,5 +5,6 @@
 //! memory; `daemon/fuzz` gives the same targets to libFuzzer.
 
 pub mod mutate;
+pub mod onnx;
 pub mod samples;
 pub mod targets;

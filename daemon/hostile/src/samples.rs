@@ -4,6 +4,8 @@ use swarm_imaging::dicom::seg;
 use swarm_imaging::{LoadOptions, SeriesSpec, Source, UidMap, load, write_series};
 use swarm_store::{age, archive};
 
+use crate::onnx::{Graph, bytes, model, node, number, value};
+
 #[allow(
     missing_docs,
     clippy::unwrap_used,
@@ -184,47 +186,20 @@ pub fn arrays() -> Vec<Vec<u8>> {
 
 /// The protobuf of a small network with that interface: two nodes, one with a subgraph, and weights.
 pub fn onnx() -> Vec<u8> {
-    let varint = |mut rest: usize| {
-        let mut bytes = Vec::new();
-        while rest >= 0x80 {
-            bytes.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        bytes.push(rest as u8);
-        bytes
-    };
-    let field = |number: usize, content: &[u8]| {
-        [
-            varint(number << 3 | 2),
-            varint(content.len()),
-            content.to_vec(),
-        ]
-        .concat()
-    };
-    let value = |name: &[u8], channels: u8| {
-        let dims: Vec<u8> = [Some(1), Some(channels), None, None, None]
-            .iter()
-            .flat_map(|dim| field(1, &dim.map_or(field(2, b"n"), |n| vec![1 << 3, n])))
-            .collect();
-        [
-            field(1, name),
-            field(2, &field(1, &[vec![1 << 3, 1], field(2, &dims)].concat())),
-        ]
-        .concat()
-    };
-    let weights = [field(8, b"w"), vec![1 << 3, 2], field(9, &[0; 8])].concat();
-    let node = [field(1, b"input"), field(2, b"output"), field(4, b"Relu")].concat();
-    let within = field(6, &[field(1, &node), field(5, &weights)].concat());
-    let branch = [field(4, b"If"), field(5, &within)].concat();
-    let graph = [
-        field(1, &node),
-        field(1, &branch),
-        field(5, &weights),
-        field(11, &value(b"input", 1)),
-        field(12, &value(b"output", 2)),
-    ]
-    .concat();
-    [field(8, &[2 << 3, 17]), field(7, &graph)].concat()
+    let value = |name, channels| value(name, &["1", channels, "n", "n", "n"]);
+    let weights = [bytes(8, b"w"), number(2, 1), bytes(9, &[0; 8])].concat();
+    let relu = node("Relu", &["input"], "output", &[]);
+    let within = bytes(6, &[bytes(1, &relu), bytes(5, &weights)].concat());
+    let branch = [bytes(4, b"If"), bytes(5, &within)].concat();
+    model(
+        17,
+        &Graph {
+            nodes: vec![relu, branch],
+            weights: vec![weights],
+            inputs: vec![value("input", "1")],
+            outputs: vec![value("output", "2")],
+        },
+    )
 }
 
 /// A package as a tar.

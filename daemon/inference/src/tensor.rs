@@ -6,7 +6,7 @@ use swarm_package::tensor::{Nonfinite, TensorGolden};
 use swarm_package::{ELEMENTS_MAX, TensorPackage, elements, is_shape};
 use swarm_types::B256;
 
-use crate::engine::{EngineInfo, TensorEngine};
+use crate::engine::{Considered, EngineInfo, TensorEngine, select};
 use crate::golden::{self, GoldenError};
 use crate::pipeline::{PipelineConfig, PipelineError, Progress, Stage};
 use crate::results::{ModelName, REPORT_FILE};
@@ -15,6 +15,7 @@ use crate::results::{ModelName, REPORT_FILE};
 pub struct TensorPipeline {
     package: TensorPackage,
     engine: TensorEngine,
+    considered: Vec<Considered>,
 }
 
 /// What was computed, by which model, on which engine.
@@ -23,6 +24,7 @@ struct Report<'a> {
     job_type: &'a str,
     model: ModelName,
     engine: String,
+    engines_passed_over: &'a [Considered],
     input_shape: &'a [usize],
     output_shape: &'a [usize],
     /// Values of the output that are NaN or infinite.
@@ -36,7 +38,14 @@ impl TensorPipeline {
     /// When the engine does not start, or the model misses a golden case.
     pub fn load(package: TensorPackage, config: &PipelineConfig) -> Result<Self, PipelineError> {
         let engine = TensorEngine::load(&package, &config.library, config.threads)?;
-        let mut pipeline = Self { package, engine };
+        let considered = select::accelerated()
+            .map(|kind| Considered::new(kind, "models for arrays run on the processor only"))
+            .collect();
+        let mut pipeline = Self {
+            package,
+            engine,
+            considered,
+        };
         for number in 0..pipeline.package.spec().golden.len() {
             pipeline.golden(number)?;
         }
@@ -97,6 +106,11 @@ impl TensorPipeline {
         self.engine.info()
     }
 
+    /// The engines that would be preferred, each with the reason why it does not run.
+    pub fn considered(&self) -> &[Considered] {
+        &self.considered
+    }
+
     /// The whole way: runs the array and gives the result files, the array that came out and a report.
     ///
     /// # Errors
@@ -142,6 +156,7 @@ impl TensorPipeline {
                 digest: self.digest(),
             },
             engine: self.engine.info().to_string(),
+            engines_passed_over: &self.considered,
             input_shape: &input.shape,
             output_shape: &output.shape,
             nonfinite_values: output.values.iter().filter(|v| !v.is_finite()).count(),

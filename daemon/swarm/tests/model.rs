@@ -6,6 +6,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::swarm;
+use swarm_hostile::onnx::{Graph, model, node, value, weights};
 use swarm_imaging::{Affine, Rescale, Volume, Voxels};
 use swarm_inference::{ModelPackage, Pipeline, PipelineConfig};
 
@@ -15,65 +16,19 @@ const CHANNELS: usize = 26;
 /// The network as ONNX: one convolution over one voxel; every channel wins where its number is nearest to the voxel's value.
 fn onnx() -> Vec<u8> {
     // -(x - c)² without the part that all share: 2cx - c².
-    let weights: Vec<f32> = (0..CHANNELS).map(|c| 2.0 * c as f32).collect();
+    let slopes: Vec<f32> = (0..CHANNELS).map(|c| 2.0 * c as f32).collect();
     let biases: Vec<f32> = (0..CHANNELS).map(|c| -((c * c) as f32)).collect();
-    let tensor = |name: &str, dims: &[u8], values: &[f32]| {
-        let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let dims: Vec<u8> = dims.iter().flat_map(|&dim| number(1, dim)).collect();
-        [
-            dims,
-            number(2, 1),
-            bytes(8, name.as_bytes()),
-            bytes(9, &raw),
-        ]
-        .concat()
+    let channels = CHANNELS.to_string();
+    let graph = Graph {
+        nodes: vec![node("Conv", &["mri", "weights", "biases"], "levels", &[])],
+        weights: vec![
+            weights("weights", &[CHANNELS, 1, 1, 1, 1], &slopes),
+            weights("biases", &[CHANNELS], &biases),
+        ],
+        inputs: vec![value("mri", &["1", "1", "x", "y", "z"])],
+        outputs: vec![value("levels", &["1", &channels, "x", "y", "z"])],
     };
-    let value = |name: &str, channels: u8| {
-        let fixed = [1, channels].map(|n| bytes(1, &number(1, n)));
-        let free = [b"x", b"y", b"z"].map(|n| bytes(1, &bytes(2, n)));
-        let shape = [fixed.concat(), free.concat()].concat();
-        let tensor = [number(1, 1), bytes(2, &shape)].concat();
-        [bytes(1, name.as_bytes()), bytes(2, &bytes(1, &tensor))].concat()
-    };
-    let node = [
-        bytes(1, b"mri"),
-        bytes(1, b"weights"),
-        bytes(1, b"biases"),
-        bytes(2, b"levels"),
-        bytes(4, b"Conv"),
-    ]
-    .concat();
-    let graph = [
-        bytes(1, &node),
-        bytes(2, b"tiny"),
-        bytes(
-            5,
-            &tensor("weights", &[CHANNELS as u8, 1, 1, 1, 1], &weights),
-        ),
-        bytes(5, &tensor("biases", &[CHANNELS as u8], &biases)),
-        bytes(11, &value("mri", 1)),
-        bytes(12, &value("levels", CHANNELS as u8)),
-    ]
-    .concat();
-    [number(1, 8), bytes(8, &number(2, 17)), bytes(7, &graph)].concat()
-}
-
-/// A protobuf field with bytes.
-fn bytes(field: u8, content: &[u8]) -> Vec<u8> {
-    let mut out = vec![field << 3 | 2];
-    let mut rest = content.len();
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-    out.extend_from_slice(content);
-    out
-}
-
-/// A protobuf field with a number below 128.
-fn number(field: u8, value: u8) -> Vec<u8> {
-    vec![field << 3, value]
+    model(17, &graph)
 }
 
 fn text(path: &Path) -> &str {

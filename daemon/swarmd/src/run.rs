@@ -16,6 +16,9 @@ use swarm_queen::{Queen, QueenConfig, QueenFile, QueenHandle, QueenKeyFiles, Que
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+/// The cache of models in a bee's own directory.
+const MODEL_CACHE: &str = "model-cache";
+
 /// The configuration or a key is wrong: a restart cannot help.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -55,7 +58,8 @@ pub struct BeeArgs {
     /// Which bee of this box: keys of FILE-INSTANCE.toml, where there is one, replace those of FILE.toml
     #[arg(long, value_name = "INSTANCE", value_parser = instance)]
     instance: Option<String>,
-    /// Count crashes in this directory; too many of them put the bee into quarantine
+    /// The bee's own directory: crashes are counted here (too many put it into quarantine), and models of the queen come
+    /// to model-cache in it unless `model_cache` names another place
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Read and check the configuration and the keys, then end
@@ -198,26 +202,31 @@ pub async fn bee(args: BeeArgs) -> Result<()> {
         return Ok(());
     }
     let path = args.config.context("--config is missing")?;
-    let settings = bee_file(&path, args.instance.as_deref())?;
+    let file = BeeFile {
+        path,
+        instance: args.instance,
+        state: args.state,
+    };
+    let settings = file.read()?;
     memory::protect().context("protect the memory")?;
     let missing =
-        |key: &str, error| WrongConfig::because(format_args!("{}: {key}", path.display()), &error);
+        |key: &str, error| WrongConfig::because(format_args!("{}: {key}", file.shown()), &error);
     settings.key.load().map_err(|e| missing("key", e))?;
     settings
         .identity
         .load()
         .map_err(|e| missing("identity", e))?;
     if args.check {
-        println!("{}: good", path.display());
+        println!("{}: good", file.shown());
         return Ok(());
     }
-    let gpu = args.instance.as_deref().filter(|i| i.starts_with("GPU-"));
+    let gpu = file.instance.as_deref().filter(|i| i.starts_with("GPU-"));
     let fields: Vec<_> = gpu.map(|uuid| ("GPU_UUID", uuid)).into_iter().collect();
     let log = logging::init(settings.log.as_deref(), &fields).context("set up the log")?;
-    let start = args.state.as_deref().and_then(begin);
+    let start = file.state.as_deref().and_then(begin);
     let why = start.as_ref().and_then(Start::quarantine);
     let why = why.map(|quarantine| quarantine.why.clone());
-    let ended = serve_bee(&path, args.instance, settings, why, &log).await;
+    let ended = serve_bee(&file, settings, why, &log).await;
     if let Some(start) = start {
         let noted = match &ended {
             // A restart is not tried after a wrong configuration, so it is no crash loop.
@@ -241,8 +250,7 @@ fn begin(state: &Path) -> Option<Start> {
 }
 
 async fn serve_bee(
-    path: &Path,
-    instance: Option<String>,
+    file: &BeeFile,
     settings: BeeConfig,
     quarantine: Option<String>,
     log: &logging::Log,
@@ -264,7 +272,7 @@ async fn serve_bee(
     };
     let bee = bee.map_err(|error| match error {
         BeeError::Config(_) | BeeError::Key(_) | BeeError::Identity(_) => {
-            WrongConfig::because(path.display(), &error).into()
+            WrongConfig::because(file.shown(), &error).into()
         }
         error => anyhow::Error::new(error).context("start the bee"),
     })?;
@@ -279,8 +287,7 @@ async fn serve_bee(
             asked = signals.next() => match asked {
                 Asked::Stop => stop.cancel(),
                 Asked::Reload => {
-                    let new = bee_file(path, instance.as_deref());
-                    reloaded(path, new.and_then(|new| {
+                    reloaded(&file.path, file.read().and_then(|new| {
                         let filter = new.log.clone();
                         let changed = reloader.reload(new)?;
                         log.set(filter.as_deref())?;
@@ -292,31 +299,48 @@ async fn serve_bee(
     }
 }
 
-/// bee.toml, with the keys of this instance's own file in place of its.
-fn bee_file(path: &Path, instance: Option<&str>) -> Result<BeeConfig> {
-    let text = read(path)?;
-    let own = instance.map(|instance| {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        path.with_file_name(format!("{stem}-{instance}.toml"))
-    });
-    let (from, config) = match own.filter(|own| own.exists()) {
-        None => (path.display().to_string(), parse(path, &text)?),
-        Some(own) => {
-            let mut all: toml::Table = parse(path, &text)?;
-            let ours: toml::Table = parse(&own, &read(&own)?)?;
-            all.extend(ours);
-            let from = format!("{} with {}", path.display(), own.display());
-            let config = all.try_into();
-            let config = config.map_err(|e| WrongConfig(format!("{from}: {e}")))?;
-            (from, config)
+/// Where a bee's settings come from.
+struct BeeFile {
+    path: PathBuf,
+    instance: Option<String>,
+    state: Option<PathBuf>,
+}
+
+impl BeeFile {
+    fn shown(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+
+    /// bee.toml, with the keys of this instance's own file in place of its, and a cache of models in the bee's own
+    /// directory: bees of one box read one bee.toml and share no cache.
+    fn read(&self) -> Result<BeeConfig> {
+        let path = &self.path;
+        let text = read(path)?;
+        let own = self.instance.as_ref().map(|instance| {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            path.with_file_name(format!("{stem}-{instance}.toml"))
+        });
+        let (from, config) = match own.filter(|own| own.exists()) {
+            None => (path.display().to_string(), parse(path, &text)?),
+            Some(own) => {
+                let mut all: toml::Table = parse(path, &text)?;
+                let ours: toml::Table = parse(&own, &read(&own)?)?;
+                all.extend(ours);
+                let from = format!("{} with {}", path.display(), own.display());
+                let config = all.try_into();
+                let config = config.map_err(|e| WrongConfig(format!("{from}: {e}")))?;
+                (from, config)
+            }
+        };
+        let mut config: BeeConfig = config;
+        let own_cache = self.state.as_ref().map(|state| state.join(MODEL_CACHE));
+        config.model_cache = config.model_cache.or(own_cache);
+        let problems = config.problems();
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(WrongConfig(format!("{from}: {}", problems.join("; "))).into())
         }
-    };
-    let config: BeeConfig = config;
-    let problems = config.problems();
-    if problems.is_empty() {
-        Ok(config)
-    } else {
-        Err(WrongConfig(format!("{from}: {}", problems.join("; "))).into())
     }
 }
 
@@ -417,13 +441,45 @@ mod tests {
         std::fs::write(&path, BEE).expect("written");
         let own = dir.path().join("bee-1.toml");
         std::fs::write(&own, "name = \"bee-02\"\nconcurrency = 2\n").expect("written");
-        let all = bee_file(&path, Some("0")).expect("sound");
-        assert_eq!(all, bee_file(&path, None).expect("sound"));
-        let second = bee_file(&path, Some("1")).expect("sound");
+        let bee_file = |instance: Option<&str>, state: Option<&str>| {
+            let (instance, state) = (instance.map(str::to_owned), state.map(PathBuf::from));
+            let path = path.clone();
+            let file = BeeFile {
+                path,
+                instance,
+                state,
+            };
+            file.read()
+        };
+        let all = bee_file(Some("0"), None).expect("sound");
+        assert_eq!(all, bee_file(None, None).expect("sound"));
+        let second = bee_file(Some("1"), None).expect("sound");
         assert_eq!((second.name.as_str(), second.concurrency), ("bee-02", 2));
         assert_eq!(second.queen, all.queen);
+        // Each has its own cache of models, unless it is told where.
+        let cache =
+            |instance, state| bee_file(Some(instance), Some(state)).map(|bee| bee.model_cache);
+        assert_eq!(all.model_cache, None);
+        for (instance, state, expected) in [
+            (
+                "0",
+                "/var/lib/swarm/bee/0",
+                "/var/lib/swarm/bee/0/model-cache",
+            ),
+            (
+                "1",
+                "/var/lib/swarm/bee/1",
+                "/var/lib/swarm/bee/1/model-cache",
+            ),
+        ] {
+            let found = cache(instance, state).expect("sound");
+            assert_eq!(found.as_deref(), Some(Path::new(expected)));
+        }
+        std::fs::write(&own, "model_cache = \"/srv/models\"\n").expect("written");
+        let found = cache("1", "/var/lib/swarm/bee/1").expect("sound");
+        assert_eq!(found.as_deref(), Some(Path::new("/srv/models")));
         std::fs::write(&own, "concurency = 2\n").expect("written");
-        let error = bee_file(&path, Some("1")).expect_err("a typo").to_string();
+        let error = bee_file(Some("1"), None).expect_err("a typo").to_string();
         assert!(
             error.contains("bee-1.toml") && error.contains("concurency"),
             "{error}"

@@ -25,8 +25,10 @@ pub enum Wait {
         /// Unix seconds.
         until: u64,
     },
-    /// The chain's clock is not past the seal's yet.
-    ChainClockBehind {
+    /// The chain has no block since the seal yet. One that mines on demand only, as a development chain may, never has.
+    NoBlockSince {
+        /// Unix seconds of the seal.
+        sealed_at: u64,
         /// Unix seconds of the newest block.
         chain_time: u64,
     },
@@ -71,12 +73,13 @@ impl std::fmt::Display for Wait {
                 f.write_str("a void epoch stopped settlement until the guardian resumes it")
             }
             Self::Paused { until } => write!(f, "the guardian paused settlement until {until}"),
-            Self::ChainClockBehind { chain_time } => {
-                write!(
-                    f,
-                    "the newest block's time is {chain_time}, before the seal's"
-                )
-            }
+            Self::NoBlockSince {
+                sealed_at,
+                chain_time,
+            } => write!(
+                f,
+                "it waits for the chain's next block: the newest is of {chain_time}, the seal of {sealed_at} (Unix seconds)"
+            ),
             Self::InFlight { tx } => write!(f, "transaction {tx} waits to be included"),
             Self::Mined { tx } => write!(
                 f,
@@ -173,7 +176,8 @@ pub(super) fn decide(
         return Decision::Wait(Wait::PreviousPending { until });
     }
     if seen.chain_time < sealed_at {
-        return Decision::Wait(Wait::ChainClockBehind {
+        return Decision::Wait(Wait::NoBlockSince {
+            sealed_at,
             chain_time: seen.chain_time,
         });
     }
@@ -357,7 +361,8 @@ mod tests {
             ),
             (
                 |s| s.chain_time = SEALED - 1,
-                Decision::Wait(Wait::ChainClockBehind {
+                Decision::Wait(Wait::NoBlockSince {
+                    sealed_at: SEALED,
                     chain_time: SEALED - 1,
                 }),
             ),

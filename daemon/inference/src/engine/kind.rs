@@ -67,7 +67,7 @@ pub struct Considered {
 }
 
 impl Considered {
-    pub(super) fn new(engine: EngineKind, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(engine: EngineKind, reason: impl Into<String>) -> Self {
         Self {
             engine,
             reason: reason.into(),

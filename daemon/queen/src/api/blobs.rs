@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::Deserialize;
 use swarm_ledger::JobFilter;
 use swarm_ledger::commands::{BlobBegin, BlobComplete};
@@ -16,6 +16,7 @@ use utoipa::IntoParams;
 
 use super::docs::{BodyProblems, Octets, Problems, Refusal, SignedHeaders, SignedProblems};
 use super::jobs::acts_for;
+use super::range::{self, READ_BYTES};
 use crate::auth::{Signed, claimed_address};
 use crate::convert;
 use crate::extract::{PathOf, QueryOf, one_header, parse, parse_sha256};
@@ -26,8 +27,6 @@ use crate::state::{App, AppState};
 const RESULT_JOBS_MAX: usize = 5_000;
 /// Jobs looked through at once.
 const RESULT_PAGE_ROWS: u32 = 500;
-/// Bytes read at once for a download.
-const READ_BYTES: usize = 64 << 10;
 
 /// Query of an upload.
 #[derive(Deserialize, IntoParams)]
@@ -234,28 +233,13 @@ pub async fn download(
         return Err(Refused::forbidden("not-reader", detail));
     }
     let size = record.blob.size;
-    let range = one_header(&headers, header::RANGE.as_str())?;
-    let range = range.map(|text| byte_range(text, size)).transpose()?;
-    let range = range.flatten();
+    let range = range::asked(&headers, size)?;
     let reader = app.store.read(sha256, range.clone()).await?;
-    let (start, end) = (reader.range.start, reader.range.end);
-    app.metrics.bytes_out.add(end - start);
+    app.metrics
+        .bytes_out
+        .add(reader.range.end - reader.range.start);
     let body = Body::from_stream(ReaderStream::with_capacity(reader, READ_BYTES));
-    let mut response = Response::new(body);
-    let answer = response.headers_mut();
-    let number = axum::http::HeaderValue::from;
-    answer.insert(header::CONTENT_LENGTH, number(end - start));
-    let kind = axum::http::HeaderValue::from_static("application/octet-stream");
-    answer.insert(header::CONTENT_TYPE, kind);
-    let bytes = axum::http::HeaderValue::from_static("bytes");
-    answer.insert(header::ACCEPT_RANGES, bytes);
-    if range.is_some() {
-        let text = format!("bytes {start}-{}/{size}", end.saturating_sub(1));
-        let text = text.parse().expect("digits make a header value");
-        answer.insert(header::CONTENT_RANGE, text);
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    }
-    Ok(response.into_response())
+    Ok(range::answer(body, "application/octet-stream", range, size))
 }
 
 async fn may_read(app: &AppState, who: Address, record: &BlobRecord) -> Answer<bool> {
@@ -299,63 +283,4 @@ async fn has_result(app: &AppState, client: Address, sha256: B256) -> Answer<boo
         }
     }
     Ok(false)
-}
-
-/// One range of RFC 9110: `bytes=a-b`, `bytes=a-`, `bytes=-n`, as half-open bytes. `None` for a unit that is
-/// not bytes, which that document has a server ignore.
-fn byte_range(text: &str, size: u64) -> Answer<Option<std::ops::Range<u64>>> {
-    let malformed = || {
-        let detail = "range must be one range of bytes, such as bytes=0-1023";
-        Refused::malformed(detail).field("range")
-    };
-    let (unit, text) = text.split_once('=').ok_or_else(malformed)?;
-    if !unit.eq_ignore_ascii_case("bytes") {
-        return Ok(None);
-    }
-    let (first, last) = text.split_once('-').ok_or_else(malformed)?;
-    let number = |text: &str| {
-        let digits = text.bytes().all(|b| b.is_ascii_digit());
-        let number = digits.then(|| text.parse::<u64>().ok()).flatten();
-        number.ok_or_else(malformed)
-    };
-    let range = match (first, last) {
-        ("", last) => size.saturating_sub(number(last)?)..size,
-        (first, "") => number(first)?..size,
-        (first, last) => number(first)?..number(last)?.saturating_add(1).min(size),
-    };
-    if range.start >= range.end {
-        let (start, end) = (range.start, range.end);
-        return Err(swarm_store::StoreError::Range { start, end, size }.into());
-    }
-    Ok(Some(range))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_read_as_http_means_them() {
-        let read = |text| byte_range(text, 100).map_err(|refused| refused.problem.status);
-        assert_eq!(read("bytes=0-9"), Ok(Some(0..10)));
-        assert_eq!(read("bytes=90-"), Ok(Some(90..100)));
-        assert_eq!(read("bytes=-10"), Ok(Some(90..100)));
-        assert_eq!(read("Bytes=-200"), Ok(Some(0..100)));
-        assert_eq!(read("bytes=50-1000"), Ok(Some(50..100)));
-        assert_eq!(read("slices=1-2"), Ok(None));
-        assert_eq!(read("bytes=100-"), Err(416));
-        assert_eq!(read("bytes=9-5"), Err(416));
-        assert_eq!(read("bytes=-0"), Err(416));
-        for bad in [
-            "0-9",
-            "bytes=a-b",
-            "bytes=+1-2",
-            "bytes=0-9,20-29",
-            "bytes=",
-            "bytes=5",
-            "bytes=0-18446744073709551616",
-        ] {
-            assert_eq!(read(bad), Err(400), "{bad}");
-        }
-    }
 }

@@ -12,6 +12,7 @@ mod jobs;
 mod models;
 mod operator;
 mod orb;
+mod range;
 mod receipts;
 mod results;
 mod submit;

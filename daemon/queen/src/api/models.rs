@@ -1,33 +1,32 @@
 //! Models: list, show, and what the operator does with packages: upload, activate, delete.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
 use futures::StreamExt;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use swarm_package::PackageError;
 use swarm_types::api::{BlobRef, HEADER_CONTENT_SHA256, ModelBee, ModelDetail, ModelInfo};
 use swarm_types::{B256, hex, schema};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio_util::io::ReaderStream;
 use utoipa::IntoParams;
 
 use super::docs::{Octets, Problems, Refusal, SignedHeaders, SignedProblems};
+use super::range::{self, READ_BYTES};
 use crate::auth::{Signed, SignedStream};
 use crate::catalogue::{Incoming, Model, StoredModel, UploadError};
 use crate::extract::{PathOf, QueryOf, parse, refuse_coding};
 use crate::limits::MODELS_MAX;
 use crate::problem::{Answer, Refused, chain, is_full};
 use crate::state::{App, AppState};
-
-/// Bytes read at once for a download.
-const READ_BYTES: usize = 64 << 10;
 
 /// Query of the list.
 #[derive(Deserialize, IntoParams)]
@@ -359,13 +358,18 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The package as one tar. The weights may be bound by their licence, so it is for operators and approved bees.
+/// The package as one tar, or a range of it. The weights may be bound by their licence, so it is for operators and approved bees.
 #[utoipa::path(get, path = "/api/v1/models/{digest}/package", tag = "models",
-    params(("digest" = schema::Hash, Path, description = "Digest of the package"), SignedHeaders),
-    responses((status = 200, body = Octets, content_type = "application/x-tar"), Problems, SignedProblems, Refusal<403>, Refusal<404>))]
+    params(("digest" = schema::Hash, Path, description = "Digest of the package"),
+        ("range" = Option<String>, Header, description = "Such as bytes=0-1023"), SignedHeaders),
+    responses(
+        (status = 200, body = Octets, content_type = "application/x-tar"),
+        (status = 206, description = "The range that was asked for", body = Octets, content_type = "application/x-tar"),
+        Problems, SignedProblems, Refusal<403>, Refusal<404>, Refusal<416>))]
 pub async fn package(
     State(app): State<App>,
     PathOf(digest): PathOf<String>,
+    headers: HeaderMap,
     signed: Signed,
 ) -> Answer<Response> {
     let bee = app.rails.bee(&signed.signer);
@@ -375,8 +379,9 @@ pub async fn package(
     }
     let model = find(&app, &digest)?;
     let stored = uploaded(&model)?;
+    let range = range::asked(&headers, stored.size)?;
     let path = app.catalogue.store.tar(&model.digest);
-    let file = match tokio::fs::File::open(&path).await {
+    let mut file = match tokio::fs::File::open(&path).await {
         Ok(file) => file,
         // Deleted between the look and the opening.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -384,17 +389,15 @@ pub async fn package(
         }
         Err(error) => return Err(refuse_io(&error)),
     };
-    app.metrics.bytes_out.add(stored.size);
-    let mut response =
-        Body::from_stream(ReaderStream::with_capacity(file, READ_BYTES)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(stored.size));
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/x-tar"),
-    );
+    let Range { start, end } = range.clone().unwrap_or(0..stored.size);
+    let sought = file.seek(io::SeekFrom::Start(start)).await;
+    sought.map_err(|error| refuse_io(&error))?;
+    app.metrics.bytes_out.add(end - start);
+    let bytes = ReaderStream::with_capacity(file.take(end - start), READ_BYTES);
+    let body = Body::from_stream(bytes);
+    let mut response = range::answer(body, "application/x-tar", range, stored.size);
     let sha256 = HeaderValue::from_str(&hex::encode(stored.sha256));
-    headers.insert(
+    response.headers_mut().insert(
         HEADER_CONTENT_SHA256,
         sha256.expect("hex digits make a header value"),
     );

@@ -6,7 +6,7 @@ use swarm_package::Package;
 use swarm_types::api::*;
 use swarm_types::{B256, hex, sha256};
 
-use crate::rig::{JOB_TYPE, Reply, Rig, now};
+use crate::rig::{JOB_TYPE, Reply, Rig, nonce, now};
 
 /// A package that passes every check, as a version.
 fn package(version: &str) -> Vec<u8> {
@@ -22,7 +22,7 @@ async fn upload_saying(rig: &Rig, tar: &[u8], sha256: B256) -> Reply {
     let key = &rig.operator;
     let digest = hex::encode(sha256);
     let headers = [("swarm-content-sha256", digest.as_str())];
-    let (now, nonce) = (now(), crate::rig::nonce());
+    let (now, nonce) = (now(), nonce());
     rig.signed_over(
         key,
         "POST",
@@ -115,6 +115,48 @@ async fn a_package_lives_from_upload_to_deletion_and_through_a_restart() {
         Package::from_tar(&pulled.body[..]).expect("sound").digest(),
         digest
     );
+    assert_eq!(pulled.headers["accept-ranges"], "bytes");
+    // One that broke goes on where it stopped.
+    let size = pulled.body.len();
+    for (range, status, bytes) in [
+        ("bytes=1000-", 206, 1000..size),
+        ("bytes=512-1023", 206, 512..1024),
+        ("bytes=-1", 206, size - 1..size),
+        ("slices=1-2", 200, 0..size),
+    ] {
+        let part = rig
+            .signed_with(
+                &bee.key,
+                "GET",
+                &path,
+                b"",
+                now(),
+                nonce(),
+                &[("range", range)],
+            )
+            .await;
+        assert_eq!(part.status, status, "{range}");
+        assert_eq!(part.body, pulled.body[bytes.clone()], "{range}");
+        let said = format!("bytes {}-{}/{size}", bytes.start, bytes.end - 1);
+        let said = (status == 206).then_some(said);
+        let found = part.headers.get("content-range");
+        assert_eq!(found.map(|v| v.to_str().expect("text")), said.as_deref());
+    }
+    let beyond = format!("bytes={size}-");
+    for (range, status) in [(beyond.as_str(), 416), ("bytes=b-a", 400)] {
+        let refused = rig
+            .signed_with(
+                &bee.key,
+                "GET",
+                &path,
+                b"",
+                now(),
+                nonce(),
+                &[("range", range)],
+            )
+            .await;
+        assert_eq!(refused.status, status, "{range}");
+    }
     for key in [&stranger.key, &rig.client] {
         assert_eq!(
             rig.signed(key, "GET", &path, b"").await.problem().1,
@@ -246,7 +288,7 @@ async fn what_is_no_package_is_refused_and_leaves_nothing() {
             "/api/v1/models",
             &good,
             now(),
-            crate::rig::nonce(),
+            nonce(),
             &headers,
         )
         .await;

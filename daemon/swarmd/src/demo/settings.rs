@@ -99,7 +99,7 @@ interval = "5s"
 }
 
 /// bee-NN.toml. Two bees share the processors.
-pub fn bee(args: &DemoArgs, name: &str, models: &Path, bee: &Player) -> String {
+pub fn bee(args: &DemoArgs, dir: &Path, name: &str, models: &Path, bee: &Player) -> String {
     let processors = std::thread::available_parallelism().map_or(2, |n| n.get());
     format!(
         r#"# Written by `swarmd demo`.
@@ -108,12 +108,14 @@ name = "{name}"
 key = {{ file = {key:?} }}
 identity = {{ file = {identity:?} }}
 models = {models:?}
+model_cache = {cache:?}
 threads = {threads}
 drain_deadline = "10s"
 "#,
         port = args.port,
         key = bee.key(),
         identity = bee.identity(),
+        cache = dir.join(format!("{name}.models")),
         threads = (processors / 2).max(1),
     )
 }

@@ -272,8 +272,11 @@ async fn start_rack(
     for (n, bee) in cast.bees.iter().enumerate() {
         let name = format!("bee-{:02}", n + 1);
         let config = dir.join(format!("{name}.toml"));
-        std::fs::write(&config, super::settings::bee(args, &name, &models, bee))
-            .context("write a bee's toml")?;
+        std::fs::write(
+            &config,
+            super::settings::bee(args, dir, &name, &models, bee),
+        )
+        .context("write a bee's toml")?;
         bees.push(Process::start(
             &name,
             program,

@@ -1,8 +1,9 @@
-//! What an operator sees of a real rack through `swarm doctor`, `swarm status` and `swarm support-bundle`: real
-//! processes on a real chain, with one fault planted at a time.
+//! What an operator sees and does of a real rack through `swarm doctor`, `swarm status`, `swarm support-bundle` and
+//! `swarm model`: real processes on a real chain, with one fault planted at a time.
 
 mod bundle;
 mod doctor;
+mod models;
 #[path = "../rack/mod.rs"]
 mod rack;
 

@@ -8,6 +8,7 @@
 
 pub mod checks;
 pub mod customer;
+pub mod line;
 pub mod model;
 pub mod node;
 pub mod process;
@@ -32,6 +33,7 @@ use swarm_types::api::{Epoch, EpochStatus, Health};
 use swarm_types::{Address, B256, EpochId, MicroUsdc};
 
 use customer::{Customer, patiently};
+use line::Line;
 use node::Node;
 use process::{LOOK, PATIENCE, Process, free_address};
 
@@ -54,6 +56,8 @@ pub struct Plan {
     pub follow_chain_clock: bool,
     /// Bees.
     pub bees: usize,
+    /// Whether they reach the queen over a [`Line`].
+    pub bees_on_a_line: bool,
 }
 
 /// Everything, running.
@@ -65,6 +69,8 @@ pub struct Rack {
     /// The chain, seen directly.
     pub chain: Chain,
     pub base: String,
+    /// Between the bees and the queen, when the plan has it.
+    pub line: Option<Line>,
     pub model: B256,
     pub queen: Process,
     pub bees: Vec<Bee>,
@@ -109,6 +115,7 @@ impl Plan {
             queen_keys: String::new(),
             follow_chain_clock: true,
             bees: 1,
+            bees_on_a_line: false,
         }
     }
 }
@@ -141,6 +148,10 @@ impl Rack {
         let chain = dev.chain().expect("a URL");
         let address = free_address();
         let base = format!("http://{address}");
+        let line = match plan.bees_on_a_line {
+            true => Some(Line::start(address).await),
+            false => None,
+        };
         let model = model::write(&dir.path().join("models/tiny"));
         let domain = chain.domain().clone();
         let mut rack = Self {
@@ -153,6 +164,7 @@ impl Rack {
             node,
             chain,
             base,
+            line,
             model,
             keys,
             http: reqwest::Client::builder()

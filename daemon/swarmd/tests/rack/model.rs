@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use swarm_hostile::onnx::{Attribute, Graph, attribute, model, node, value, weights};
 use swarm_imaging::{Affine, Rescale, Volume, Voxels, write_labels};
 use swarm_inference::golden::noise;
 use swarm_types::B256;
@@ -104,26 +105,18 @@ points = [
     )
 }
 
-/// The network as ONNX: one convolution over one voxel. Field numbers are those of onnx.proto.
+/// The network as ONNX: one convolution over one voxel.
 fn onnx() -> Vec<u8> {
-    let node = [
-        bytes(1, b"input"),
-        bytes(1, b"weights"),
-        bytes(1, b"biases"),
-        bytes(2, b"output"),
-        bytes(4, b"Conv"),
-    ]
-    .concat();
-    let graph = [
-        bytes(1, &node),
-        bytes(2, b"tiny"),
-        bytes(5, &tensor("weights", &[2, 1, 1, 1, 1], &WEIGHTS)),
-        bytes(5, &tensor("biases", &[2], &BIASES)),
-        bytes(11, &value("input", 1)),
-        bytes(12, &value("output", 2)),
-    ]
-    .concat();
-    [number(1, 8), bytes(8, &number(2, 17)), bytes(7, &graph)].concat()
+    let graph = Graph {
+        nodes: vec![node("Conv", &["input", "weights", "biases"], "output", &[])],
+        weights: vec![
+            weights("weights", &[2, 1, 1, 1, 1], &WEIGHTS),
+            weights("biases", &[2], &BIASES),
+        ],
+        inputs: vec![value("input", &["1", "1", "x", "y", "z"])],
+        outputs: vec![value("output", &["1", "2", "x", "y", "z"])],
+    };
+    model(17, &graph)
 }
 
 /// What clients ask for who have a matrix of costs.
@@ -186,83 +179,19 @@ pub fn relaxed(costs: &[f32], side: usize) -> Vec<f32> {
 
 /// (i, k, 1) + (1, k, j), and the smallest over k.
 fn relax_onnx() -> Vec<u8> {
-    let ints =
-        |name: &[u8], value: u8| [bytes(1, name), number(8, value), wide_number(20, 7)].concat();
-    let node = |inputs: &[&[u8]], output: &[u8], kind: &[u8], attributes: &[Vec<u8>]| {
-        let inputs = inputs.iter().map(|name| bytes(1, name));
-        let attributes = attributes.iter().map(|attribute| bytes(5, attribute));
-        let parts: Vec<Vec<u8>> = inputs
-            .chain([bytes(2, output), bytes(4, kind)])
-            .chain(attributes)
-            .collect();
-        bytes(1, &parts.concat())
+    let axis = |axis| attribute("axes", Attribute::Ints(axis));
+    let drop = attribute("keepdims", Attribute::Int(0));
+    let graph = Graph {
+        nodes: vec![
+            node("Unsqueeze", &["costs"], "from", &[axis(2)]),
+            node("Unsqueeze", &["costs"], "to", &[axis(0)]),
+            node("Add", &["from", "to"], "ways", &[]),
+            node("ReduceMin", &["ways"], "relaxed", &[axis(1), drop]),
+        ],
+        weights: Vec::new(),
+        inputs: vec![value("costs", &["n", "n"])],
+        outputs: vec![value("relaxed", &["n", "n"])],
     };
-    let keep = [bytes(1, b"keepdims"), number(3, 0), wide_number(20, 2)].concat();
-    let matrix = |name: &str| {
-        let dims = [b"n", b"n"].map(|n| bytes(1, &bytes(2, n))).concat();
-        let tensor = [number(1, 1), bytes(2, &dims)].concat();
-        [bytes(1, name.as_bytes()), bytes(2, &bytes(1, &tensor))].concat()
-    };
-    let graph = [
-        node(&[b"costs"], b"from", b"Unsqueeze", &[ints(b"axes", 2)]),
-        node(&[b"costs"], b"to", b"Unsqueeze", &[ints(b"axes", 0)]),
-        node(&[b"from", b"to"], b"ways", b"Add", &[]),
-        node(
-            &[b"ways"],
-            b"relaxed",
-            b"ReduceMin",
-            &[ints(b"axes", 1), keep],
-        ),
-        bytes(2, b"relax"),
-        bytes(11, &matrix("costs")),
-        bytes(12, &matrix("relaxed")),
-    ]
-    .concat();
-    // Opset 11: the last in which axes are attributes.
-    [number(1, 6), bytes(8, &number(2, 11)), bytes(7, &graph)].concat()
-}
-
-fn tensor(name: &str, dims: &[u8], values: &[f32]) -> Vec<u8> {
-    let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    let dims: Vec<u8> = dims.iter().flat_map(|&dim| number(1, dim)).collect();
-    [
-        dims,
-        number(2, 1),
-        bytes(8, name.as_bytes()),
-        bytes(9, &raw),
-    ]
-    .concat()
-}
-
-/// A float tensor of shape (1, channels, x, y, z).
-fn value(name: &str, channels: u8) -> Vec<u8> {
-    let fixed = [1, channels].map(|n| bytes(1, &number(1, n)));
-    let free = [b"x", b"y", b"z"].map(|n| bytes(1, &bytes(2, n)));
-    let shape = [fixed.concat(), free.concat()].concat();
-    let tensor = [number(1, 1), bytes(2, &shape)].concat();
-    [bytes(1, name.as_bytes()), bytes(2, &bytes(1, &tensor))].concat()
-}
-
-/// A protobuf field with bytes.
-fn bytes(field: u8, content: &[u8]) -> Vec<u8> {
-    let mut out = vec![field << 3 | 2];
-    let mut rest = content.len();
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-    out.extend_from_slice(content);
-    out
-}
-
-/// A protobuf field above 15 with a number below 128.
-fn wide_number(field: u16, value: u8) -> Vec<u8> {
-    let key = field << 3;
-    vec![(key & 0x7f) as u8 | 0x80, (key >> 7) as u8, value]
-}
-
-/// A protobuf field with a number below 128.
-fn number(field: u8, value: u8) -> Vec<u8> {
-    vec![field << 3, value]
+    // The last version in which axes are attributes.
+    model(11, &graph)
 }

@@ -3,6 +3,7 @@
 use swarm_chain::devchain::CHAIN_ID;
 
 use super::Rack;
+use super::line::Line;
 
 /// queen.toml.
 pub fn queen(rack: &Rack) -> String {
@@ -83,7 +84,7 @@ threads = 1
 memory_mib = 512
 drain_deadline = "5s"
 "#,
-        queen = rack.base,
+        queen = rack.line.as_ref().map_or(rack.base.clone(), Line::url),
         key = dir.join(format!("{name}.key")),
         identity = dir.join(format!("{name}.age")),
         models = dir.join("models"),

@@ -1,11 +1,12 @@
 //! The engines of a bee: which may run here, and why each other is passed over.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use swarm_bee::BeeConfig;
 use swarm_host::doctor::Check;
 use swarm_inference::engine::select::{Survey, survey};
-use swarm_inference::{Accelerators, ModelPackage, default_runtime_path};
+use swarm_inference::{Accelerators, default_runtime_path};
+use swarm_package::Package;
 
 use super::Files;
 
@@ -14,7 +15,7 @@ pub(super) fn checks(files: &Files) -> Vec<Check> {
     files
         .bees
         .iter()
-        .flat_map(|bee| [engines(bee), models(&bee.name, &bee.models)])
+        .flat_map(|bee| [engines(bee), models(bee)])
         .collect()
 }
 
@@ -62,20 +63,17 @@ fn engines(bee: &BeeConfig) -> Check {
     .gating()
 }
 
-fn models(bee: &str, dir: &Path) -> Check {
-    let name = format!("models.{bee}");
+/// Packages of the models directory, and what was pulled from the queen beside them.
+fn models(bee: &BeeConfig) -> Check {
+    let (name, dir) = (format!("models.{}", bee.name), &bee.models);
     let mut good = Vec::new();
     let mut bad = Vec::new();
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if !path.is_dir() {
-            continue;
-        }
-        match ModelPackage::from_dir(&path) {
+    for path in entries(dir).filter(|path| path.is_dir()) {
+        match Package::from_dir(&path) {
             Ok(package) => good.push(format!(
                 "{} {}",
-                package.spec().name,
-                package.spec().version
+                package.head().name,
+                package.head().version
             )),
             Err(error) => bad.push(format!(
                 "{}: {:#}",
@@ -83,6 +81,11 @@ fn models(bee: &str, dir: &Path) -> Check {
                 anyhow::Error::new(error)
             )),
         }
+    }
+    if let Some(cache) = &bee.model_cache {
+        // What is damaged there is pulled again.
+        let pulled = entries(cache).filter(|path| path.extension().is_some_and(|end| end == "tar"));
+        good.push(format!("{} pulled from the queen", pulled.count()));
     }
     let next = format!(
         "put whole packages into {}, and nothing else",
@@ -98,4 +101,9 @@ fn models(bee: &str, dir: &Path) -> Check {
         (false, true) => Check::ok(name, good.join(", ")),
     }
     .gating()
+}
+
+fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path())
 }

@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use swarm_client::QueenClient;
 use swarm_package::{Package, read_dir, read_tar, write_tar};
-use swarm_types::B256;
 use swarm_types::api::{ModelDetail, ModelInfo};
+use swarm_types::{B256, hex};
 
 use crate::cli::ModelCommand;
 use crate::exit::Failure;
@@ -154,23 +154,33 @@ async fn pull(session: &Session, model: &str, out: &Path) -> Result<()> {
         let text = "this model lies in the queen's models directory and was not uploaded";
         return Err(Failure::refused(text).into());
     };
-    let mut progress = Progress::new(detail.model.name.clone());
-    let mut told = |done, total| progress.show(done, total, "download");
-    let mut tar = Vec::new();
-    let pulled = queen
-        .download_model(digest, blob, &mut tar, &mut told)
-        .await;
-    pulled.context("download the package")?;
-    drop(progress);
-    let files = read_tar(&tar[..]).context("read the package")?;
-    let package = Package::from_files(files.clone()).context("read the package")?;
-    package
-        .expect_digest(digest)
-        .context("the queen sent another package")?;
     if out.exists() {
         let text = format!("{} is there already; name a new directory", out.display());
         return Err(Failure::usage(text).into());
     }
+    // Beside it and by the digest: a pull that broke goes on when it is asked for again.
+    let part = out.with_added_extension(format!("{}.part", hex::encode(digest)));
+    let above = out.parent().unwrap_or(out);
+    std::fs::create_dir_all(above).with_context(|| format!("create {}", above.display()))?;
+    let mut progress = Progress::new(detail.model.name.clone());
+    let mut told = |done, total| progress.show(done, total, "download");
+    let pulled = queen.download_model(digest, blob, &part, &mut told).await;
+    drop(progress);
+    pulled.with_context(|| {
+        // One that holds nothing goes; it may never have been made.
+        let empty = std::fs::metadata(&part).is_ok_and(|part| part.len() == 0);
+        if empty && std::fs::remove_file(&part).is_ok() || !part.exists() {
+            return "download the package".to_owned();
+        }
+        let part = part.display();
+        format!("download the package; what came is in {part}, and the same command goes on there")
+    })?;
+    let tar = std::fs::File::open(&part).with_context(|| format!("open {}", part.display()))?;
+    let files = read_tar(std::io::BufReader::new(tar)).context("read the package")?;
+    let package = Package::from_files(files.clone()).context("read the package")?;
+    package
+        .expect_digest(digest)
+        .context("the queen sent another package")?;
     let mut written = Vec::new();
     for (name, bytes) in &files {
         let path = out.join(name);
@@ -179,6 +189,7 @@ async fn pull(session: &Session, model: &str, out: &Path) -> Result<()> {
         std::fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))?;
         written.push(path);
     }
+    std::fs::remove_file(&part).with_context(|| format!("remove {}", part.display()))?;
     let pulled = Pulled {
         digest,
         files: written,
