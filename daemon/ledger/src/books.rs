@@ -44,7 +44,7 @@ pub(crate) struct Books {
     /// Jobs and fees of the open epoch, by worker.
     worked: HashMap<Address, (i64, i64)>,
     standings: HashMap<Address, MayWork>,
-    /// Open jobs as they were submitted, until they are given back or end. Not all of them.
+    /// Jobs as they were submitted, until they are claimed. Not all of them.
     records: HashMap<i64, JobRecord>,
     next_transfer: Option<i64>,
 }
@@ -70,20 +70,28 @@ impl Books {
         Ok(Some(spender))
     }
 
-    /// The number of the next transfer.
+    /// The number of the next transfer or reservation.
     pub fn next_transfer(&mut self, conn: &Connection) -> Result<i64, LedgerError> {
         match self.next_transfer {
             Some(next) => Ok(next),
-            None => Ok(*self.next_transfer.insert(transfers::last(conn)? + 1)),
+            None => Ok(*self.next_transfer.insert(transfers::next(conn)?)),
         }
     }
 
-    /// A client's fee was set aside by the next transfer.
+    /// A client's fee was set aside, which is the next transfer.
     pub fn reserved(&mut self, client: &Address, account: i64, fee: MicroUsdc) {
         self.next_transfer = self.next_transfer.map(|next| next + 1);
         self.changes.entry(account).or_default().reserved += bits(fee.0);
         if let Some(spender) = self.clients.get_mut(client) {
             spender.apply(0, bits(fee.0), 0);
+        }
+    }
+
+    /// A client's fee is free again.
+    pub fn freed(&mut self, client: &Address, account: i64, fee: MicroUsdc) {
+        self.changes.entry(account).or_default().reserved -= bits(fee.0);
+        if let Some(spender) = self.clients.get_mut(client) {
+            spender.apply(0, -bits(fee.0), 0);
         }
     }
 
@@ -143,31 +151,29 @@ impl Books {
         }
     }
 
-    /// A job that was neither given back nor has ended, as it was submitted; `None` says nothing.
-    pub fn record(&self, key: i64) -> Option<&JobRecord> {
-        self.records.get(&key)
+    /// Takes out a job as it was submitted; `None` says nothing.
+    pub fn take_record(&mut self, key: i64) -> Option<JobRecord> {
+        self.records.remove(&key)
     }
 
-    /// A job was given back, or has ended.
+    /// A job has ended.
     pub fn forget_record(&mut self, key: i64) {
         self.records.remove(&key);
     }
 
     /// Writes what is pending for the open epoch, `epoch`.
     pub fn write(&mut self, conn: &Connection, epoch: u64) -> Result<(), LedgerError> {
-        for (account, change) in self.changes.drain() {
-            let Change {
-                balance,
-                reserved,
-                jobs,
-                fees,
-            } = change;
-            if balance != 0 || reserved != 0 {
-                accounts::change(conn, account, balance, reserved)?;
-            }
-            if jobs != 0 {
-                epochs::add_client_jobs(conn, epoch, account, jobs, fees)?;
-            }
+        if !self.changes.is_empty() {
+            // In the order of the tables.
+            let mut changes: Vec<(i64, Change)> = self.changes.drain().collect();
+            changes.sort_unstable_by_key(|(account, _)| *account);
+            let balances = changes
+                .iter()
+                .map(|(account, change)| (*account, change.balance, change.reserved));
+            accounts::change_all(conn, balances)?;
+            let sums = changes.iter().filter(|(_, change)| change.jobs != 0);
+            let sums = sums.map(|(account, change)| (*account, change.jobs, change.fees));
+            epochs::add_client_jobs(conn, epoch, sums)?;
         }
         for (worker, (jobs, fees)) in self.worked.drain() {
             epochs::add_worker_jobs(conn, epoch, &worker, jobs, fees)?;
@@ -178,12 +184,10 @@ impl Books {
         Ok(())
     }
 
-    /// Writes what is pending and keeps nothing that another command may change.
-    pub fn close(&mut self, conn: &Connection, epoch: u64) -> Result<(), LedgerError> {
-        self.write(conn, epoch)?;
+    /// Keeps nothing that another command may change; what was pending is written.
+    pub fn close(&mut self) {
         self.clients.clear();
         self.standings.clear();
         self.next_transfer = None;
-        Ok(())
     }
 }

@@ -17,11 +17,10 @@ const RULES: &[(&str, &str)] = &[
         "SELECT 'the balances sum to ' || SUM(balance) FROM accounts HAVING SUM(balance) <> 0",
     ),
     (
-        "balances-are-transfers",
+        "balances-are-postings",
         "WITH moved AS (
             SELECT account, SUM(amount) AS amount FROM (
-                SELECT credit AS account, amount FROM transfers WHERE state = 'posted'
-                UNION ALL SELECT debit, -amount FROM transfers WHERE state = 'posted')
+                SELECT credit AS account, amount FROM postings UNION ALL SELECT debit, -amount FROM postings)
             GROUP BY account)
         SELECT 'account ' || a.id || ' (' || a.kind || ') has ' || a.balance || ', its transfers say '
             || COALESCE(m.amount, 0)
@@ -29,46 +28,47 @@ const RULES: &[(&str, &str)] = &[
         WHERE a.balance <> COALESCE(m.amount, 0)",
     ),
     (
-        "reserved-is-pending",
+        "reserved-is-open",
         "WITH held AS (
-            SELECT debit AS account, SUM(amount) AS amount FROM transfers WHERE state = 'pending'
-            GROUP BY debit)
-        SELECT 'account ' || a.id || ' reserves ' || a.reserved || ', its pending transfers say '
+            SELECT j.client AS account, SUM(j.fee) AS amount FROM open_jobs o JOIN jobs j ON j.id = o.job
+            GROUP BY j.client)
+        SELECT 'account ' || a.id || ' reserves ' || a.reserved || ', its open jobs say '
             || COALESCE(h.amount, 0)
         FROM accounts a LEFT JOIN held h ON h.account = a.id
         WHERE a.reserved <> COALESCE(h.amount, 0)",
     ),
     (
-        "reservations-are-open-jobs",
-        "SELECT 'transfer ' || t.id || ' is pending, its job ' || COALESCE(j.state, 'missing')
-        FROM transfers t LEFT JOIN jobs j ON j.id = t.job AND j.transfer = t.id
-        WHERE t.state = 'pending' AND j.open IS NOT 1",
+        "a-job-is-open-or-has-ended",
+        "SELECT 'job ' || j.id || ' has ' ||
+            ((o.job IS NOT NULL) + (x.job IS NOT NULL)) || ' states'
+        FROM jobs j LEFT JOIN open_jobs o ON o.job = j.id LEFT JOIN outcomes x ON x.job = j.id
+        WHERE (o.job IS NOT NULL) + (x.job IS NOT NULL) <> 1
+        UNION ALL SELECT 'job ' || o.job || ' is open, and was not ordered so'
+        FROM open_jobs o LEFT JOIN jobs j ON j.id = o.job WHERE j.blob IS NOT o.blob",
     ),
     (
-        "jobs-are-charged-once-if-completed",
-        "SELECT 'job ' || j.id || ' is ' || j.state || ', its transfer of ' || t.amount || ' is ' || t.state
-        FROM jobs j LEFT JOIN transfers t ON t.id = j.transfer AND t.job = j.id
-        WHERE t.id IS NULL OR t.amount <> j.fee OR t.debit <> j.client OR t.state <> CASE
-            WHEN j.open = 1 THEN 'pending' WHEN j.state = 'completed' THEN 'posted' ELSE 'voided' END
-        UNION ALL SELECT 'job ' || job || ' has ' || COUNT(*) || ' charges' FROM transfers
-        WHERE kind = 'job' GROUP BY job HAVING COUNT(*) <> 1",
+        "fees-are-cleared",
+        "SELECT 'job ' || x.job || ' credits account ' || x.credit FROM outcomes x
+        LEFT JOIN accounts a ON a.id = x.credit WHERE x.state = 'completed' AND a.kind IS NOT 'clearing'",
     ),
     (
-        "job-states",
-        "SELECT 'job ' || id || ' is ' || state FROM jobs WHERE (open IS 1)
-                <> (state IN ('pending', 'claimed', 'processing'))
-            OR (state = 'completed') <> (settles_in IS NOT NULL)
-            OR (state IN ('claimed', 'processing')) <> (lease_expires_at IS NOT NULL)
-        UNION ALL SELECT 'job ' || id || ' is completed without execution' FROM jobs
-        WHERE state = 'completed' AND id NOT IN (SELECT job FROM executions)
-        UNION ALL SELECT 'job ' || job || ' has an execution' FROM executions
-        WHERE job NOT IN (SELECT id FROM jobs WHERE state = 'completed')",
+        "transfers-are-numbered-once",
+        "SELECT 'transfer ' || t.id || ' is the reservation of job ' || j.id
+        FROM transfers t JOIN jobs j ON j.transfer = t.id
+        UNION ALL SELECT 'jobs have ' || COUNT(*) || ' reservations, with ' || COUNT(DISTINCT transfer) || ' numbers'
+        FROM jobs HAVING COUNT(*) <> COUNT(DISTINCT transfer)",
+    ),
+    (
+        "open-jobs-are-leased-or-pending",
+        "SELECT 'job ' || job || ' is ' || state FROM open_jobs
+        WHERE (state = 'pending') <> (lease_token IS NULL) OR (state = 'pending') <> (worker IS NULL)",
     ),
     (
         "refunds-are-uncollectable-jobs",
-        "SELECT 'job ' || j.id || ' has ' || COUNT(t.id) || ' refunds' FROM jobs j
+        "SELECT 'job ' || x.job || ' has ' || COUNT(t.id) || ' refunds'
+        FROM outcomes x JOIN jobs j ON j.id = x.job
         LEFT JOIN transfers t ON t.job = j.id AND t.kind = 'refund' AND t.amount = j.fee
-        WHERE j.state = 'completed' GROUP BY j.id HAVING COUNT(t.id) <> (j.uncollectable IS NOT NULL)",
+        WHERE x.state = 'completed' GROUP BY x.job HAVING COUNT(t.id) <> (x.uncollectable IS NOT NULL)",
     ),
     (
         "one-epoch-is-open",
@@ -87,8 +87,8 @@ const RULES: &[(&str, &str)] = &[
     (
         "epoch-sums-are-jobs",
         "WITH done AS (
-            SELECT client, worker, settles_in AS epoch, fee FROM jobs
-            WHERE settles_in IS NOT NULL AND uncollectable IS NULL),
+            SELECT j.client, x.worker, x.settles_in AS epoch, j.fee FROM outcomes x JOIN jobs j ON j.id = x.job
+            WHERE x.settles_in IS NOT NULL AND x.uncollectable IS NULL),
         void AS (SELECT number FROM epochs WHERE state = 'void'),
         by_client AS (SELECT client, epoch, COUNT(*) AS jobs, SUM(fee) AS fees FROM done GROUP BY client, epoch),
         by_worker AS (SELECT worker, epoch, COUNT(*) AS jobs, SUM(fee) AS fees FROM done GROUP BY worker, epoch)
@@ -132,8 +132,8 @@ const RULES: &[(&str, &str)] = &[
                 FROM chain_events WHERE applied = 1 AND kind IN ('deposited', 'withdrawn'))
             GROUP BY account),
         charged AS (
-            SELECT client, SUM(fee) AS amount FROM jobs
-            WHERE settles_in IS NOT NULL AND uncollectable IS NULL GROUP BY client)
+            SELECT j.client, SUM(j.fee) AS amount FROM outcomes x JOIN jobs j ON j.id = x.job
+            WHERE x.settles_in IS NOT NULL AND x.uncollectable IS NULL GROUP BY j.client)
         SELECT 'client ' || hex(c.address) || ' has ' || a.balance FROM clients c
         JOIN accounts a ON a.id = c.account
         LEFT JOIN chain ON chain.account = c.address LEFT JOIN charged ON charged.client = c.account
@@ -141,9 +141,7 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "every-reference-exists",
-        "SELECT 'table ' || \"table\" || ', row ' || COALESCE(rowid, '?') FROM pragma_foreign_key_check
-        UNION ALL SELECT 'transfer ' || id || ' credits account ' || credit FROM transfers
-        WHERE credit NOT IN (SELECT id FROM accounts)",
+        "SELECT 'table ' || \"table\" || ', row ' || COALESCE(rowid, '?') FROM pragma_foreign_key_check",
     ),
     (
         "the-file-is-whole",

@@ -1,11 +1,12 @@
 //! The journal: what happened, chained by hashes. It is the feed of events too.
 
+use std::ops::Range;
+
 use rusqlite::Connection;
 use serde::Serialize;
 use swarm_types::{B256, sha256_parts};
 
 use crate::error::LedgerError;
-use crate::records::Event;
 use crate::sql;
 use crate::writer::Tx;
 
@@ -65,7 +66,20 @@ pub fn entry_hash(previous: &B256, seq: u64, time: u64, kind: &str, body: &str) 
 #[derive(Debug)]
 pub(crate) struct Journal {
     pub head: Head,
-    unwritten: Vec<Event>,
+    unwritten: Vec<Entry>,
+    /// The bodies of the unwritten entries, one after the other.
+    bodies: Vec<u8>,
+}
+
+/// An entry that is not written.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub seq: u64,
+    pub time: u64,
+    pub kind: &'static str,
+    /// Where its body is among the bodies.
+    pub body: Range<usize>,
+    pub hash: B256,
 }
 
 impl Journal {
@@ -74,13 +88,16 @@ impl Journal {
         Self {
             head,
             unwritten: Vec::new(),
+            bodies: Vec::new(),
         }
     }
 
     /// Writes what is not written.
     pub fn write(&mut self, conn: &Connection) -> Result<(), LedgerError> {
-        sql::journal::insert(conn, &self.unwritten)?;
+        let bodies = std::str::from_utf8(&self.bodies).map_err(|e| not_json(&e))?;
+        sql::journal::insert(conn, &self.unwritten, bodies)?;
         self.unwritten.clear();
+        self.bodies.clear();
         Ok(())
     }
 }
@@ -102,25 +119,30 @@ impl Tx<'_> {
     pub(crate) fn journal(
         &mut self,
         now: u64,
-        kind: &str,
+        kind: &'static str,
         body: &impl Serialize,
     ) -> Result<u64, LedgerError> {
-        let body = serde_json::to_string(body)
-            .map_err(|e| sql::values::damaged(format!("a journal body: {e}")))?;
-        debug_assert!(is_canonical(&body), "not canonical: {body}");
         let journal = &mut self.hot.journal;
+        let start = journal.bodies.len();
+        serde_json::to_writer(&mut journal.bodies, body).map_err(|e| not_json(&e))?;
+        let text = std::str::from_utf8(&journal.bodies[start..]).map_err(|e| not_json(&e))?;
+        debug_assert!(is_canonical(text), "not canonical: {text}");
         let seq = journal.head.seq + 1;
-        let hash = entry_hash(&journal.head.hash, seq, now, kind, &body);
-        journal.unwritten.push(Event {
+        let hash = entry_hash(&journal.head.hash, seq, now, kind, text);
+        journal.unwritten.push(Entry {
             seq,
             time: now,
-            kind: kind.into(),
-            body,
+            kind,
+            body: start..journal.bodies.len(),
             hash,
         });
         journal.head = Head { seq, hash };
         Ok(seq)
     }
+}
+
+fn not_json(error: &dyn std::error::Error) -> LedgerError {
+    sql::values::damaged(format!("a journal body: {error}"))
 }
 
 fn is_canonical(body: &str) -> bool {

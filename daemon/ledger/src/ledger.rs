@@ -440,7 +440,7 @@ impl Ledger {
         jobs: Vec<JobId>,
     ) -> Result<Vec<SettledJob>, LedgerError> {
         self.readers
-            .read(move |c| sql::jobs::settled(c, epoch.0, &jobs))
+            .read(move |c| sql::outcomes::settled(c, epoch.0, &jobs))
             .await
     }
 

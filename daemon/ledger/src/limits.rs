@@ -6,7 +6,7 @@ pub const QUEUE_COMMANDS_MAX: usize = 8_192;
 pub const BATCH_COMMANDS_MAX: usize = 1_024;
 /// Clients whose money the writer keeps in memory.
 pub const BOOK_CLIENTS_MAX: usize = 65_536;
-/// Open jobs whose order the writer keeps in memory; those of others it reads when it needs them.
+/// Pending jobs of which the writer keeps all in memory, to answer a claim; others it reads when they are claimed.
 pub const BOOK_RECORDS_MAX: usize = 16_384;
 /// Connections that read.
 pub const READERS: usize = 4;

@@ -28,8 +28,8 @@ pub(crate) trait Command: Send + 'static {
     /// Why it may be refused.
     type Refusal: Error + Send + 'static;
 
-    /// Whether it changes money, standings of workers and transfers only through [`Hot::books`], or not at
-    /// all. What is pending there is written before any other command runs.
+    /// Whether it changes money, standings of workers and transfers only through [`Hot::books`], and open jobs only
+    /// through [`Hot`], or not at all. What is pending there is written before any other command runs.
     const ON_BOOKS: bool = false;
 
     /// Runs inside a transaction. Must be repeatable: it may run twice, after a rollback in between.
@@ -43,6 +43,14 @@ pub(crate) struct Tx<'a> {
     pub conn: &'a Connection,
     /// What is kept in memory; read again from the tables after a rollback.
     pub hot: &'a mut Hot,
+}
+
+impl<'a> Tx<'a> {
+    /// The tables, with all that is pending in memory written to them.
+    pub(crate) fn tables(&mut self) -> Result<&'a Connection, LedgerError> {
+        self.hot.write(self.conn)?;
+        Ok(self.conn)
+    }
 }
 
 /// A queued command.
@@ -71,14 +79,16 @@ impl<C: Command> Work for Queued<C> {
 
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), LedgerError> {
         if !C::ON_BOOKS {
-            tx.hot.books.close(tx.conn, tx.hot.epoch)?;
+            tx.hot.close_books(tx.conn)?;
         }
-        let changes = tx.conn.total_changes();
+        // What was pending before may be written meanwhile.
+        let changes = |tx: &Tx<'_>| tx.conn.total_changes() - tx.hot.rows_written;
+        let before = changes(tx);
         match self.command.run(tx) {
             Err(CommandError::Ledger(error)) => Err(error),
             answer => {
                 debug_assert!(
-                    answer.is_ok() || changes == tx.conn.total_changes(),
+                    answer.is_ok() || before == changes(tx),
                     "a refused command has written"
                 );
                 self.answer = Some(answer);
@@ -366,7 +376,7 @@ impl Committer {
             for work in works.iter_mut() {
                 work.run(&mut Tx { conn, hot })?;
             }
-            hot.books.write(conn, hot.epoch)?;
+            hot.write(conn)?;
             hot.journal.write(conn)?;
             swarm_faults::point("ledger.writer.before_commit");
             conn.prepare_cached("COMMIT")?.execute(())?;

@@ -10,7 +10,7 @@ use crate::journal::kind;
 use crate::records::BlobRecord;
 use crate::refusals::BlobRefusal;
 use crate::sql::blobs;
-use crate::sql::values::damaged;
+use crate::sql::values::{damaged, job_id};
 use crate::writer::{Command, Tx};
 
 type Refused = CommandError<BlobRefusal>;
@@ -34,7 +34,7 @@ impl Tx<'_> {
     fn blob_event(
         &mut self,
         now: u64,
-        kind: &str,
+        kind: &'static str,
         sha256: B256,
         reason: Option<&str>,
     ) -> Result<BlobRecord, LedgerError> {
@@ -110,8 +110,8 @@ impl Command for BlobDeleted {
         if known.deleted_at.is_some() {
             return Ok(known);
         }
-        if let Some(job) = blobs::user(tx.conn, &self.sha256)? {
-            return refuse(BlobRefusal::InUse(job));
+        if let Some(job) = tx.hot.user(tx.conn, &self.sha256)? {
+            return refuse(BlobRefusal::InUse(job_id(job)));
         }
         let reason = cut(&self.reason);
         blobs::delete(tx.conn, &self.sha256, reason, self.now)?;

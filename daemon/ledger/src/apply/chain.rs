@@ -219,7 +219,7 @@ impl Tx<'_> {
                     epoch: None,
                     event: Some((log.tx, log.log_index)),
                 };
-                transfers::post_now(conn, &posting, now)?;
+                transfers::post(conn, &posting, now)?;
             }
             EscrowEvent::Claimed { payee, amount } => {
                 let posting = Posting {
@@ -232,7 +232,7 @@ impl Tx<'_> {
                     epoch: None,
                     event: Some((log.tx, log.log_index)),
                 };
-                transfers::post_now(conn, &posting, now)?;
+                transfers::post(conn, &posting, now)?;
             }
             EscrowEvent::EpochSettled {
                 epoch,
@@ -277,7 +277,7 @@ impl Tx<'_> {
                     epoch: None,
                     event: Some((log.tx, log.log_index)),
                 };
-                transfers::post_now(conn, &posting, now)?;
+                transfers::post(conn, &posting, now)?;
                 let body = Credited {
                     amount: *amount,
                     client: *client,
@@ -383,7 +383,7 @@ impl Tx<'_> {
             epoch: Some(number),
             event: None,
         };
-        transfers::post_now(self.conn, &posting, now)?;
+        transfers::post(self.conn, &posting, now)?;
         epochs::set_void(self.conn, number, reason, self.hot.epoch)?;
         applied.epochs.push((id, EpochState::Void));
         let body = EpochBody {

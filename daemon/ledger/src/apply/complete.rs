@@ -3,16 +3,17 @@
 use serde::Serialize;
 use swarm_types::{Address, B256, EpochId, JobId, MicroUsdc, digest, sha256};
 
-use super::leases::current;
 use super::short;
 use crate::commands::Complete;
 use crate::error::CommandError;
+use crate::hot::OpenJob;
 use crate::journal::kind;
 use crate::limits::CLOCK_AHEAD_SECONDS_MAX;
-use crate::records::{Completed, JobRecord, JobState};
+use crate::records::{Completed, JobRecord};
 use crate::refusals::{CompleteRefusal, LeaseRefusal};
-use crate::sql::values::job_key;
-use crate::sql::{blobs, epochs, jobs, transfers};
+use crate::sql::values::damaged;
+use crate::sql::{blobs, epochs, jobs, outcomes};
+use crate::state::job::check_lease;
 use crate::writer::{Command, Tx};
 
 type Refused = CommandError<CompleteRefusal>;
@@ -35,23 +36,29 @@ impl Command for Complete {
     fn run(&self, tx: &mut Tx<'_>) -> Result<Completed, Refused> {
         let id = self.lease.job;
         let refuse = |refusal: CompleteRefusal| Err(CommandError::Refused(refusal));
-        let open = job_key(id).and_then(|key| tx.hot.books.record(key));
-        let job = match open {
-            Some(submitted) => submitted.clone(),
-            None => match jobs::get(tx.conn, id)? {
-                Some(job) => job,
-                None => return refuse(LeaseRefusal::UnknownJob(id).into()),
-            },
+        let Some(key) = tx.hot.open_key(id) else {
+            let Some(job) = jobs::get(tx.tables()?, id)? else {
+                return refuse(LeaseRefusal::UnknownJob(id).into());
+            };
+            return match self.known(&job) {
+                Some(answer) => Ok(answer),
+                None => refuse(
+                    LeaseRefusal::Ended {
+                        job: id,
+                        state: job.state,
+                    }
+                    .into(),
+                ),
+            };
         };
-        if let Some(answer) = self.known(&job) {
-            return Ok(answer);
+        let job = &tx.hot.jobs[&key];
+        if let Err(refusal) = check_lease(id, job, &self.worker, self.lease.token, self.now) {
+            return refuse(refusal.into());
         }
-        let key = match current(tx, self.lease, &self.worker, self.now)? {
-            Ok(key) => key,
-            Err(refusal) => return refuse(refusal.into()),
-        };
-        self.matches(&job)?;
-        self.book(tx, key, &job)
+        let power = String::from_utf8(self.power.canonical())
+            .map_err(|_| damaged("canonical JSON that is not UTF-8"))?;
+        self.matches(job, &power)?;
+        self.book(tx, key, &power)
     }
 }
 
@@ -74,22 +81,21 @@ impl Complete {
     }
 
     /// Refuses an execution that is not of this job, or not in time.
-    fn matches(&self, job: &JobRecord) -> Result<(), Refused> {
-        debug_assert_ne!(job.state, JobState::Completed);
+    fn matches(&self, job: &OpenJob, power: &str) -> Result<(), Refused> {
         let refuse = |refusal| Err(CommandError::Refused(refusal));
-        let (execution, order) = (&self.execution, &job.order.order);
+        let execution = &self.execution;
         let checks = [
-            ("jobEpoch and jobSeq", execution.job() == job.id),
+            ("jobEpoch and jobSeq", execution.job() == self.lease.job),
             ("order", execution.order == job.commitment),
-            ("model", execution.model == order.model),
-            ("input", execution.input == order.input),
+            ("model", execution.model == job.model),
+            ("input", execution.input == job.input),
             (
                 "result",
                 execution.result == digest::salted(&job.salt, &self.manifest),
             ),
             ("engine", execution.engine == sha256(self.engine.as_bytes())),
             ("engine's length", short(&self.engine)),
-            ("power", execution.power == self.power.digest()),
+            ("power", execution.power == sha256(power.as_bytes())),
             ("meter's length", short(&self.power.meter)),
             ("startedAt", execution.started_at <= execution.completed_at),
             ("result's size", i64::try_from(self.result.size).is_ok()),
@@ -97,10 +103,10 @@ impl Complete {
         if let Some((field, _)) = checks.into_iter().find(|(_, ok)| !ok) {
             return refuse(CompleteRefusal::Mismatch { field });
         }
-        if execution.completed_at > order.deadline {
+        if execution.completed_at > job.deadline {
             return refuse(CompleteRefusal::AfterDeadline {
                 completed_at: execution.completed_at,
-                deadline: order.deadline,
+                deadline: job.deadline,
             });
         }
         if execution.completed_at > self.now.saturating_add(CLOCK_AHEAD_SECONDS_MAX) {
@@ -112,19 +118,17 @@ impl Complete {
         Ok(())
     }
 
-    fn book(&self, tx: &mut Tx<'_>, key: i64, job: &JobRecord) -> Result<Completed, Refused> {
-        debug_assert_eq!(job_key(job.id), Some(key));
-        let open = tx
-            .hot
-            .jobs
-            .remove(&key)
-            .expect("a job with a current lease is open");
-        let epoch = tx.hot.epoch;
-        transfers::post(tx.conn, open.transfer, tx.hot.clearing, self.now)?;
-        jobs::complete(tx.conn, key, self, epoch)?;
-        let (books, clearing) = (&mut tx.hot.books, tx.hot.clearing);
+    fn book(&self, tx: &mut Tx<'_>, key: i64, power: &str) -> Result<Completed, Refused> {
+        let id = self.lease.job;
+        let open = tx.hot.end(key)?;
+        let (epoch, clearing) = (tx.hot.epoch, tx.hot.clearing);
+        let booking = outcomes::Booking {
+            credit: clearing,
+            settles_in: epoch,
+        };
+        outcomes::complete(tx.conn, key, &open, self, power, booking)?;
+        let books = &mut tx.hot.books;
         books.posted(&open.client, open.account, clearing, &self.worker, open.fee);
-        books.forget_record(key);
         // The seal must not be dated before a completion that it covers, and any clock may go back until then. This
         // writes once for each second in which jobs are completed.
         let completed_at = self.execution.completed_at;
@@ -132,12 +136,12 @@ impl Complete {
             epochs::set_not_before(tx.conn, epoch, completed_at)?;
             tx.hot.not_before = completed_at;
         }
-        blobs::release_input(tx.conn, &job.input.sha256, self.now)?;
+        blobs::release_input(tx.conn, &open.blob, self.now)?;
         let body = Body {
             client: open.client,
             epoch: EpochId(epoch),
             fee: open.fee,
-            job: job.id,
+            job: id,
             result: self.execution.result,
             worker: self.worker,
         };
@@ -150,7 +154,7 @@ impl Complete {
             &body,
         )?;
         Ok(Completed {
-            job: job.id,
+            job: id,
             epoch: EpochId(epoch),
             fee: open.fee,
             replayed: false,

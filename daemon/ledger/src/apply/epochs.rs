@@ -13,7 +13,7 @@ use crate::records::{EpochRecord, EpochState, SealStart};
 use crate::refusals::EpochRefusal;
 use crate::sql::transfers::Posting;
 use crate::sql::values::{bits, damaged, job_key};
-use crate::sql::{accounts, epochs, jobs, transfers};
+use crate::sql::{accounts, epochs, outcomes, transfers};
 use crate::writer::{Command, Tx};
 
 type Refused = CommandError<EpochRefusal>;
@@ -124,7 +124,7 @@ impl Command for DeferJobs {
         for id in &self.jobs {
             let key = job_key(*id);
             let booked = match key {
-                Some(key) => jobs::booked(tx.conn, key)?,
+                Some(key) => outcomes::booked(tx.conn, key)?,
                 None => None,
             };
             match (key, booked) {
@@ -150,8 +150,8 @@ impl Command for DeferJobs {
                 epoch: Some(number),
                 event: None,
             };
-            transfers::post_now(tx.conn, &posting, self.now)?;
-            jobs::settle_in(tx.conn, *key, open)?;
+            transfers::post(tx.conn, &posting, self.now)?;
+            outcomes::settle_in(tx.conn, *key, open)?;
             let fee = bits(booked.fee.0);
             epochs::add_job(tx.conn, number, booked.account, &booked.worker, -1, -fee)?;
             epochs::add_job(tx.conn, open, booked.account, &booked.worker, 1, fee)?;
@@ -177,7 +177,7 @@ impl Command for DropUncollectable {
         for id in &self.jobs {
             let key = job_key(*id);
             let booked = match key {
-                Some(key) => jobs::booked(tx.conn, key)?,
+                Some(key) => outcomes::booked(tx.conn, key)?,
                 None => None,
             };
             match (key, booked) {
@@ -204,8 +204,8 @@ impl Command for DropUncollectable {
                 epoch: Some(number),
                 event: None,
             };
-            transfers::post_now(tx.conn, &posting, self.now)?;
-            jobs::mark_uncollectable(tx.conn, *key, reason)?;
+            transfers::post(tx.conn, &posting, self.now)?;
+            outcomes::mark_uncollectable(tx.conn, *key, reason)?;
             let fee = -bits(booked.fee.0);
             epochs::add_job(tx.conn, number, booked.account, &booked.worker, -1, fee)?;
             let body = Dropped {
@@ -250,7 +250,7 @@ impl Command for Finalise {
                 epoch: Some(number),
                 event: None,
             };
-            transfers::post_now(tx.conn, &posting, self.now)?;
+            transfers::post(tx.conn, &posting, self.now)?;
         }
         epochs::set_state(tx.conn, number, EpochState::Final)?;
         let body = EpochBody {

@@ -12,7 +12,7 @@ use crate::limits::{SWEEP_DELIVERIES_MAX, SWEEP_JOBS_MAX, SWEEP_NONCES_MAX};
 use crate::records::{JobRecord, JobState, Swept};
 use crate::refusals::{CancelRefusal, Never};
 use crate::sql::values::{damaged, job_id, job_key};
-use crate::sql::{blobs, jobs, names, transfers, webhooks};
+use crate::sql::{blobs, jobs, names, outcomes, webhooks};
 use crate::state::job::due;
 use crate::writer::{Command, Tx};
 
@@ -41,7 +41,7 @@ impl Tx<'_> {
     pub(super) fn job_event(
         &mut self,
         now: u64,
-        kind: &str,
+        kind: &'static str,
         key: i64,
         client: &Address,
         own_webhook: bool,
@@ -69,17 +69,11 @@ impl Tx<'_> {
         error: Option<&str>,
         now: u64,
     ) -> Result<(), LedgerError> {
-        let job = self
-            .hot
-            .jobs
-            .remove(&key)
-            .ok_or_else(|| damaged(format!("job {key} is not open")))?;
-        self.hot.unqueue(&job.model, key);
-        self.hot.books.forget_record(key);
+        let job = self.hot.end(key)?;
         let error = error.map(cut);
-        transfers::void(self.conn, job.transfer, job.account, job.fee, now)?;
-        jobs::end(self.conn, key, state, error, now)?;
-        blobs::release_input_of(self.conn, key, now)?;
+        outcomes::fail(self.conn, key, &job, state, error, now)?;
+        self.hot.books.freed(&job.client, job.account, job.fee);
+        blobs::release_input(self.conn, &job.blob, now)?;
         let kind = match state {
             JobState::Cancelled => kind::JOB_CANCELLED,
             JobState::Expired => kind::JOB_EXPIRED,
@@ -107,13 +101,12 @@ impl Tx<'_> {
             return self.end_job(key, to, Some(error), now);
         }
         let error = cut(error);
-        let job = self
-            .hot
-            .jobs
-            .get_mut(&key)
-            .ok_or_else(|| damaged(format!("job {key} is not open")))?;
+        let job = self.hot.change(key)?;
         job.state = JobState::Pending;
         job.lease = None;
+        job.stage = None;
+        job.fraction_bps = 0;
+        job.error = Some(error.into());
         let (model, client) = (job.model, job.client);
         let body = Retried {
             attempts: job.attempts,
@@ -122,8 +115,6 @@ impl Tx<'_> {
             job: job_id(key),
         };
         self.hot.queue(model, key);
-        self.hot.books.forget_record(key);
-        jobs::requeue(self.conn, key, error)?;
         self.job_event(now, kind::JOB_RETRIED, key, &client, false, &body)?;
         Ok(())
     }
@@ -135,7 +126,7 @@ impl Command for Cancel {
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<JobRecord, CommandError<CancelRefusal>> {
         let refuse = |refusal| Err(CommandError::Refused(refusal));
-        let found = jobs::get(tx.conn, self.job)?;
+        let found = jobs::get(tx.tables()?, self.job)?;
         let Some(job) = found.filter(|job| job.order.order.client == self.client) else {
             return refuse(CancelRefusal::UnknownJob(self.job));
         };
@@ -147,7 +138,7 @@ impl Command for Cancel {
         }
         let key = job_key(job.id).ok_or_else(|| damaged("a job's id"))?;
         tx.end_job(key, JobState::Cancelled, None, self.now)?;
-        Ok(jobs::by_key(tx.conn, key)?)
+        Ok(jobs::by_key(tx.tables()?, key)?)
     }
 }
 

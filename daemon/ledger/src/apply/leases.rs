@@ -12,7 +12,7 @@ use crate::limits::LEASE_SECONDS_MAX;
 use crate::records::*;
 use crate::refusals::{ClaimRefusal, LeaseRefusal, Never};
 use crate::sql::jobs;
-use crate::sql::values::{damaged, job_id, job_key};
+use crate::sql::values::job_id;
 use crate::state::job::{after_failure, check_lease, lease_until};
 use crate::writer::{Command, Tx};
 
@@ -112,10 +112,13 @@ fn may_claim(tx: &mut Tx<'_>, worker: &Address) -> Result<(), CommandError<Claim
 
 impl Claim {
     /// The asked-for job's key, if the worker can have it.
-    fn asked_for(&self, tx: &Tx<'_>, id: JobId) -> Result<Result<i64, ClaimRefusal>, LedgerError> {
-        let open = job_key(id).and_then(|key| Some((key, tx.hot.jobs.get(&key)?)));
-        let Some((key, job)) = open else {
-            return Ok(Err(match jobs::get(tx.conn, id)? {
+    fn asked_for(
+        &self,
+        tx: &mut Tx<'_>,
+        id: JobId,
+    ) -> Result<Result<i64, ClaimRefusal>, LedgerError> {
+        let Some(key) = tx.hot.open_key(id) else {
+            return Ok(Err(match jobs::get(tx.tables()?, id)? {
                 Some(job) => ClaimRefusal::NotPending {
                     job: id,
                     state: job.state,
@@ -123,6 +126,7 @@ impl Claim {
                 None => ClaimRefusal::UnknownJob(id),
             }));
         };
+        let job = &tx.hot.jobs[&key];
         Ok(if job.state != JobState::Pending {
             Err(ClaimRefusal::NotPending {
                 job: id,
@@ -143,11 +147,7 @@ impl Claim {
     fn lease(&self, tx: &mut Tx<'_>, key: i64) -> Result<Lease, LedgerError> {
         // The journal's numbers only grow, so a later lease has a greater token.
         let token = LeaseToken(tx.next_seq());
-        let job = tx
-            .hot
-            .jobs
-            .get_mut(&key)
-            .ok_or_else(|| damaged(format!("job {key} is not open")))?;
+        let job = tx.hot.change(key)?;
         let held = Held {
             worker: self.worker,
             token,
@@ -156,9 +156,11 @@ impl Claim {
         job.attempts += 1;
         job.state = JobState::Claimed;
         job.lease = Some(held);
+        job.claimed_at = Some(self.now);
+        job.stage = None;
+        job.fraction_bps = 0;
         let (attempt, model, client) = (job.attempts, job.model, job.client);
         tx.hot.unqueue(&model, key);
-        jobs::claim(tx.conn, key, &held, attempt, self.now)?;
         let body = Claimed {
             attempt,
             client,
@@ -166,20 +168,12 @@ impl Claim {
             worker: self.worker,
         };
         tx.job_event(self.now, kind::JOB_CLAIMED, key, &client, false, &body)?;
-        let job = match tx.hot.books.record(key) {
-            Some(submitted) => JobRecord {
-                state: JobState::Claimed,
-                attempts: attempt,
-                worker: Some(self.worker),
-                lease: Some((token, held.expires_at)),
-                claimed_at: Some(self.now),
-                ..submitted.clone()
-            },
+        let record = match tx.hot.books.take_record(key) {
+            Some(submitted) => submitted,
             None => jobs::by_key(tx.conn, key)?,
         };
-        debug_assert_eq!(job, jobs::by_key(tx.conn, key)?);
         Ok(Lease {
-            job,
+            job: tx.hot.jobs[&key].now(record),
             token,
             expires_at: held.expires_at,
             attempt,
@@ -189,14 +183,13 @@ impl Claim {
 
 /// The key of the job whose current, live lease this is, or why it is not.
 pub(super) fn current(
-    tx: &Tx<'_>,
+    tx: &mut Tx<'_>,
     lease: LeaseRef,
     worker: &Address,
     now: u64,
 ) -> Result<Result<i64, LeaseRefusal>, LedgerError> {
-    let open = job_key(lease.job).and_then(|key| Some((key, tx.hot.jobs.get(&key)?)));
-    let Some((key, job)) = open else {
-        return Ok(Err(match jobs::get(tx.conn, lease.job)? {
+    let Some(key) = tx.hot.open_key(lease.job) else {
+        return Ok(Err(match jobs::get(tx.tables()?, lease.job)? {
             Some(job) => LeaseRefusal::Ended {
                 job: job.id,
                 state: job.state,
@@ -204,6 +197,7 @@ pub(super) fn current(
             None => LeaseRefusal::UnknownJob(lease.job),
         }));
     };
+    let job = &tx.hot.jobs[&key];
     Ok(check_lease(lease.job, job, worker, lease.token, now).map(|()| key))
 }
 
@@ -231,10 +225,8 @@ impl Command for Renew {
         for lease in &self.leases {
             let answer = match current(tx, *lease, &self.worker, self.now)? {
                 Ok(key) => {
-                    let job = tx.hot.jobs.get_mut(&key);
-                    let job = job.ok_or_else(|| damaged(format!("job {key} is not open")))?;
+                    let job = tx.hot.change(key)?;
                     let until = lengthen(job, self.now, self.lease_seconds);
-                    jobs::renew(tx.conn, key, until)?;
                     renewed.push(lease.job);
                     Ok(until)
                 }
@@ -261,14 +253,14 @@ impl Command for Progress {
     fn run(&self, tx: &mut Tx<'_>) -> Result<u64, CommandError<LeaseRefusal>> {
         let key =
             current(tx, self.lease, &self.worker, self.now)?.map_err(CommandError::Refused)?;
-        let job = tx.hot.jobs.get_mut(&key);
-        let job = job.ok_or_else(|| damaged(format!("job {key} is not open")))?;
-        job.state = JobState::Processing;
-        let until = lengthen(job, self.now, self.lease_seconds);
-        let client = job.client;
         let stage = cut(&self.stage);
         let fraction_bps = self.fraction_bps.min(10_000);
-        jobs::progress(tx.conn, key, stage, fraction_bps, until)?;
+        let job = tx.hot.change(key)?;
+        job.state = JobState::Processing;
+        job.stage = Some(stage.into());
+        job.fraction_bps = fraction_bps;
+        let until = lengthen(job, self.now, self.lease_seconds);
+        let client = job.client;
         let body = Progressed {
             client,
             fraction_bps,

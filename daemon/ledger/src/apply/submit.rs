@@ -6,14 +6,14 @@ use swarm_types::{Address, B256, JobId, MicroUsdc};
 use super::short;
 use crate::commands::Submit;
 use crate::error::{CommandError, LedgerError};
-use crate::hot::OpenJob;
+use crate::hot::{OpenJob, Row};
 use crate::journal::kind;
 use crate::limits::*;
 use crate::records::{JobRecord, JobState, Submitted};
 use crate::refusals::SubmitRefusal;
 use crate::sql::accounts::Spender;
 use crate::sql::values::{bits, damaged, job_id, job_key};
-use crate::sql::{chain, jobs, transfers};
+use crate::sql::{chain, jobs};
 use crate::state::cap;
 use crate::writer::{Command, Tx};
 
@@ -60,7 +60,7 @@ impl Command for Submit {
         // An order that was accepted before gets its first answer, whatever would refuse it by now. The
         // index of nonces refuses it too, so that nobody looks for it while all is well.
         let nonce = self.order.order.nonce;
-        let before = jobs::of_nonce(tx.conn, spender.account, nonce)?;
+        let before = jobs::of_nonce(tx.tables()?, spender.account, nonce)?;
         match (before, refusal) {
             (Some(job), _) if job.order.order == self.order.order => Ok(Submitted {
                 job,
@@ -179,7 +179,6 @@ impl Submit {
         if !jobs::insert(tx.conn, key, account, transfer, self)? {
             return Ok(None);
         }
-        transfers::reserve(tx.conn, transfer, account, key, self.fee, self.now)?;
         tx.hot.books.reserved(&order.client, account, self.fee);
         let body = Body {
             client: order.client,
@@ -198,24 +197,29 @@ impl Submit {
             &body,
         )?;
         tx.hot.next_job += 1;
-        tx.hot.queue(order.model, key);
-        tx.hot.jobs.insert(
-            key,
-            OpenJob {
-                client: order.client,
-                account,
-                transfer,
-                fee: self.fee,
-                model: order.model,
-                deadline: order.deadline,
-                recipients: self.recipients.as_slice().into(),
-                attempts: 0,
-                max_attempts: self.max_attempts,
-                state: JobState::Pending,
-                lease: None,
-                webhook: self.webhook.is_some(),
-            },
-        );
+        let open = OpenJob {
+            client: order.client,
+            account,
+            fee: self.fee,
+            commitment: self.commitment,
+            model: order.model,
+            input: order.input,
+            salt: self.salt,
+            blob: self.input.sha256,
+            deadline: order.deadline,
+            recipients: self.recipients.as_slice().into(),
+            max_attempts: self.max_attempts,
+            webhook: self.webhook.is_some(),
+            state: JobState::Pending,
+            attempts: 0,
+            lease: None,
+            claimed_at: None,
+            stage: None,
+            fraction_bps: 0,
+            error: None,
+            row: Row::Missing,
+        };
+        tx.hot.open(key, open);
         let record = JobRecord {
             id: job_id(key),
             order: self.order.clone(),

@@ -102,7 +102,7 @@ impl Tx<'_> {
                 epoch: None,
                 event: Some((log.tx, log.log_index)),
             };
-            transfers::post_now(conn, &posting, now)
+            transfers::post(conn, &posting, now)
         };
         match &log.event {
             EscrowEvent::Deposited { client, amount } => {

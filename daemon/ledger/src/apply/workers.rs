@@ -68,7 +68,7 @@ impl Tx<'_> {
     fn worker_event(
         &mut self,
         now: u64,
-        kind: &str,
+        kind: &'static str,
         worker: Address,
         payee: Option<Address>,
         draining: Option<bool>,

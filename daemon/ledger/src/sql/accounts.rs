@@ -60,18 +60,24 @@ fn create(conn: &Connection, kind: &str, owner: &[u8], now: u64) -> Result<i64, 
     Ok(conn.last_insert_rowid())
 }
 
-/// Changes an account's balance and what is reserved of it.
-pub(crate) fn change(
+/// Adds to the balance of an account.
+pub(crate) fn change(conn: &Connection, account: i64, balance: i64) -> Result<(), LedgerError> {
+    change_all(conn, std::iter::once((account, balance, 0)))
+}
+
+/// Adds to the balances of accounts, and to what is reserved of them: account, balance, reserved.
+pub(crate) fn change_all(
     conn: &Connection,
-    account: i64,
-    balance: i64,
-    reserved: i64,
+    changes: impl Iterator<Item = (i64, i64, i64)>,
 ) -> Result<(), LedgerError> {
-    let sql = "UPDATE accounts SET balance = balance + ?2, reserved = reserved + ?3 WHERE id = ?1";
-    match execute(conn, sql, params![account, balance, reserved])? {
-        1 => Ok(()),
-        _ => Err(damaged(format!("account {account} is missing"))),
+    let sql = "UPDATE OR FAIL accounts SET balance = balance + ?2, reserved = reserved + ?3 WHERE id = ?1";
+    let mut statement = conn.prepare_cached(sql)?;
+    for (account, balance, reserved) in changes {
+        if statement.execute([account, balance, reserved])? != 1 {
+            return Err(damaged(format!("account {account} is missing")));
+        }
     }
+    Ok(())
 }
 
 /// An account's balance.

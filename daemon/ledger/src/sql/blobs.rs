@@ -1,7 +1,7 @@
 //! What the ledger knows of stored blobs.
 
 use rusqlite::{Connection, params};
-use swarm_types::{B256, JobId};
+use swarm_types::B256;
 
 use super::values::{Columns, execute, job_key, list, one};
 use crate::commands::BlobBegin;
@@ -89,33 +89,18 @@ pub(crate) fn release_input(conn: &Connection, input: &B256, now: u64) -> Result
     Ok(())
 }
 
-/// A job has ended; see [`release_input`].
-pub(crate) fn release_input_of(conn: &Connection, job: i64, now: u64) -> Result<(), LedgerError> {
-    let sql = "UPDATE blobs SET released_at = ?2
-        WHERE sha256 = (SELECT blob FROM jobs WHERE id = ?1) AND kind = 'input'";
-    execute(conn, sql, params![job, now])?;
-    Ok(())
-}
-
-pub(crate) const USER: &str = "SELECT id FROM jobs WHERE open = 1 AND blob = ?1 LIMIT 1";
-
-/// An open job that uses a blob as its input.
-pub(crate) fn user(conn: &Connection, sha256: &B256) -> Result<Option<JobId>, LedgerError> {
-    one(conn, USER, [sha256.as_slice()], |c| c.job())
-}
-
 /// Blobs to destroy. Each way to become due has its own index: the blobs that are kept can be many.
 pub(crate) const DUE: [&str; 4] = [
     // Inputs of which a job ended.
     select_blob!(
         "WHERE released_at IS NOT NULL AND deleted_at IS NULL
-            AND NOT EXISTS (SELECT 1 FROM jobs WHERE open = 1 AND jobs.blob = blobs.sha256)
+            AND NOT EXISTS (SELECT 1 FROM open_jobs WHERE open_jobs.blob = blobs.sha256)
         ORDER BY released_at LIMIT ?3"
     ),
     // Inputs that no job ever used.
     select_blob!(
         "WHERE deleted_at IS NULL AND kind = 'input' AND created_at < ?1 AND released_at IS NULL
-            AND NOT EXISTS (SELECT 1 FROM jobs WHERE open = 1 AND jobs.blob = blobs.sha256)
+            AND NOT EXISTS (SELECT 1 FROM open_jobs WHERE open_jobs.blob = blobs.sha256)
         ORDER BY created_at LIMIT ?3"
     ),
     // Results that were never whole. The plus keeps to the index of what is not whole, which is short.

@@ -5,7 +5,7 @@ use swarm_types::bundle::{Agent, Seal, WorkerEpoch};
 use swarm_types::eip712::{Entry, EpochSeal};
 use swarm_types::{Address, B256, EpochId, MicroUsdc, U256};
 
-use super::jobs;
+use super::outcomes;
 use super::values::{Columns, damaged, execute, list, one};
 use crate::error::LedgerError;
 use crate::limits::EPOCH_MAX;
@@ -110,8 +110,7 @@ pub(crate) fn set_void(
     reason: &str,
     open: u64,
 ) -> Result<(), LedgerError> {
-    let sql = "UPDATE jobs SET settles_in = ?2 WHERE settles_in = ?1 AND uncollectable IS NULL";
-    execute(conn, sql, params![number, open])?;
+    outcomes::settle_all_in(conn, number, open)?;
     let sql = "INSERT INTO client_epochs (client, epoch, jobs, fees)
         SELECT client, ?2, jobs, fees FROM client_epochs WHERE epoch = ?1
         ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs, fees = fees + excluded.fees";
@@ -135,24 +134,27 @@ pub(crate) fn add_job(
     jobs: i64,
     fee: i64,
 ) -> Result<(), LedgerError> {
-    add_client_jobs(conn, epoch, account, jobs, fee)?;
+    add_client_jobs(conn, epoch, std::iter::once((account, jobs, fee)))?;
     add_worker_jobs(conn, epoch, worker, jobs, fee)
 }
 
-/// Adds to what a client's jobs cost in an epoch.
+/// Adds to what clients' jobs cost in an epoch: account, jobs and fees of each.
 pub(crate) fn add_client_jobs(
     conn: &Connection,
     epoch: u64,
-    account: i64,
-    jobs: i64,
-    fee: i64,
+    sums: impl Iterator<Item = (i64, i64, i64)>,
 ) -> Result<(), LedgerError> {
-    let sql = "INSERT INTO client_epochs (client, epoch, jobs, fees) VALUES (?1, ?2, ?3, ?4)
-        ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs, fees = fees + excluded.fees";
-    let update = "UPDATE OR FAIL client_epochs SET jobs = jobs + ?3, fees = fees + ?4
-        WHERE client = ?1 AND epoch = ?2";
-    if execute(conn, update, params![account, epoch, jobs, fee])? == 0 {
-        execute(conn, sql, params![account, epoch, jobs, fee])?;
+    let mut update = conn.prepare_cached(
+        "UPDATE OR FAIL client_epochs SET jobs = jobs + ?3, fees = fees + ?4
+        WHERE client = ?1 AND epoch = ?2",
+    )?;
+    for (account, jobs, fees) in sums {
+        let values = params![account, epoch, jobs, fees];
+        if update.execute(values)? == 0 {
+            let sql =
+                "INSERT INTO client_epochs (client, epoch, jobs, fees) VALUES (?1, ?2, ?3, ?4)";
+            execute(conn, sql, values)?;
+        }
     }
     Ok(())
 }
@@ -455,7 +457,7 @@ pub(crate) fn contents(
         return Ok(None);
     };
     let number = epoch.id.0;
-    let jobs = jobs::charges(conn, number)?;
+    let jobs = outcomes::charges(conn, number)?;
     // Summed in milliseconds, floored to seconds once.
     let sql = "SELECT we.worker, w.payee, we.ready_millis / 1000, we.jobs
         FROM worker_epochs we JOIN workers w ON w.address = we.worker

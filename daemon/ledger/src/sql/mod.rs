@@ -8,7 +8,9 @@ pub(crate) mod jobs;
 pub(crate) mod journal;
 pub(crate) mod names;
 mod open;
+pub(crate) mod open_jobs;
 pub(crate) mod outbox;
+pub(crate) mod outcomes;
 #[cfg(test)]
 mod plans;
 pub(crate) mod stats;

@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 use swarm_types::{Address, MicroUsdc};
 
-use super::{blobs, jobs, open_writer};
+use super::{blobs, jobs, open_jobs, open_writer, outcomes, transfers};
 use crate::ledger::LedgerConfig;
 
 /// Every step of the plan of `sql`.
@@ -36,27 +36,33 @@ fn pages_sweeps_and_seals_use_their_index_and_sort_nothing() {
     let (_folder, conn) = ledger();
     let by_key = "USING INTEGER PRIMARY KEY";
     for (sql, first) in [
-        (jobs::PAGE_OPEN, "SEARCH j USING INDEX jobs_open (open=?"),
+        (
+            jobs::PAGE_OPEN,
+            "SEARCH o USING INTEGER PRIMARY KEY (rowid<?)",
+        ),
         (
             jobs::PAGE_OF_EPOCH,
-            "SEARCH j USING INDEX jobs_settles_in (settles_in=?",
+            "SEARCH x USING INDEX outcomes_settles_in (settles_in=?",
         ),
-        (jobs::PAGE_FAILED, "SEARCH j USING INDEX jobs_failed (id<?"),
+        (
+            jobs::PAGE_FAILED,
+            "SEARCH x USING INDEX outcomes_failed (job<?",
+        ),
         (
             jobs::PAGE_OF_ALL,
             "SEARCH j USING INTEGER PRIMARY KEY (rowid<?)",
         ),
         (
-            jobs::CHARGES,
-            "SEARCH jobs USING INDEX jobs_settles_in (settles_in=?)",
+            outcomes::CHARGES,
+            "SEARCH x USING INDEX outcomes_settles_in (settles_in=?)",
         ),
         (
-            jobs::SETTLED,
-            "SEARCH j USING INTEGER PRIMARY KEY (rowid=?)",
+            outcomes::SETTLED,
+            "SEARCH x USING INTEGER PRIMARY KEY (rowid=?)",
         ),
         (
-            blobs::USER,
-            "SEARCH jobs USING COVERING INDEX jobs_open_blob (blob=?)",
+            open_jobs::USERS,
+            "SEARCH open_jobs USING COVERING INDEX open_jobs_blob (blob=?)",
         ),
         (
             blobs::DUE[0],
@@ -100,8 +106,23 @@ fn pages_sweeps_and_seals_use_their_index_and_sort_nothing() {
         !steps.iter().any(|step| step.starts_with("SCAN")),
         "{steps:#?}"
     );
+    // So are those of a page of its history: by their keys alone, of which the newest are read.
+    let steps = plan(&conn, transfers::HISTORY);
+    for way in [
+        "COVERING INDEX jobs_nonce (client=?",
+        "INDEX transfers_client (client=? AND rowid<?",
+    ] {
+        let found = steps.iter().any(|step| step.contains(way));
+        assert!(found, "{way}\n{steps:#?}");
+    }
+    for step in steps.iter().filter(|step| step.starts_with("SCAN")) {
+        assert!(
+            step.starts_with("SCAN newest") || step.starts_with("SCAN (subquery"),
+            "{steps:#?}"
+        );
+    }
     // A job that settled is found by its key wherever it is joined.
-    let joined = plan(&conn, jobs::SETTLED);
+    let joined = plan(&conn, outcomes::SETTLED);
     assert_eq!(
         joined.iter().filter(|step| step.contains(by_key)).count(),
         3,

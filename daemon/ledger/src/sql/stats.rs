@@ -16,7 +16,7 @@ pub(crate) fn get(conn: &Connection) -> Result<Stats, LedgerError> {
         Ok(one(conn, sql, (), |c| c.get())?.unwrap_or(0))
     };
     let open = super::epochs::the_open_one(conn)?.number;
-    // Completed jobs are counted by the sums of the epochs, the open ones by their index; a walk over
+    // Completed jobs are counted by the sums of the epochs, the open ones in their table; a walk over
     // all jobs would take longer with every job ever done.
     let completed = count(
         "SELECT COALESCE(SUM(ce.jobs), 0) FROM client_epochs ce JOIN epochs e ON e.number = ce.epoch
@@ -24,7 +24,7 @@ pub(crate) fn get(conn: &Connection) -> Result<Stats, LedgerError> {
     )?;
     let mut jobs = list(
         conn,
-        "SELECT state, COUNT(*) FROM jobs WHERE open = 1 GROUP BY state ORDER BY state",
+        "SELECT state, COUNT(*) FROM open_jobs GROUP BY state ORDER BY state",
         (),
         |c| Ok((c.word(JobState::parse)?, c.get()?)),
     )?;

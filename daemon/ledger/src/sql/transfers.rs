@@ -4,67 +4,18 @@ use rusqlite::{Connection, params};
 use swarm_types::{Address, B256, MicroUsdc};
 
 use super::accounts;
-use super::values::{bits, damaged, execute, list, one};
+use super::values::{bits, execute, list, one};
 use crate::error::LedgerError;
 use crate::records::{HistoryEntry, HistoryKind, TransferState};
 
-/// The number of the last transfer; 0 before the first.
-pub(crate) fn last(conn: &Connection) -> Result<i64, LedgerError> {
-    let sql = "SELECT COALESCE(MAX(id), 0) FROM transfers";
-    Ok(one(conn, sql, (), |c| c.get())?.unwrap_or(0))
+/// The number of the next transfer: reservations of jobs are numbered with them.
+pub(crate) fn next(conn: &Connection) -> Result<i64, LedgerError> {
+    let sql = "SELECT MAX(COALESCE((SELECT MAX(id) FROM transfers), 0),
+            COALESCE((SELECT transfer FROM jobs ORDER BY id DESC LIMIT 1), 0)) + 1";
+    Ok(one(conn, sql, (), |c| c.get())?.unwrap_or(1))
 }
 
-/// Sets `fee` of a client's account aside for a job, as the transfer `id`. What the account reserves is
-/// for the books.
-pub(crate) fn reserve(
-    conn: &Connection,
-    id: i64,
-    account: i64,
-    job: i64,
-    fee: MicroUsdc,
-    now: u64,
-) -> Result<(), LedgerError> {
-    let sql = "INSERT INTO transfers (id, kind, state, debit, amount, client, job, created_at)
-        VALUES (?1, 'job', 'pending', ?2, ?3, ?2, ?4, ?5)";
-    execute(conn, sql, params![id, account, fee.0, job, now])?;
-    Ok(())
-}
-
-/// Posts what a transfer set aside to `credit`. The accounts' balances are for the books.
-pub(crate) fn post(
-    conn: &Connection,
-    transfer: i64,
-    credit: i64,
-    now: u64,
-) -> Result<(), LedgerError> {
-    let sql =
-        "UPDATE OR FAIL transfers SET state = 'posted', credit = ?2, settled_at = ?3 WHERE id = ?1";
-    settled_one(
-        execute(conn, sql, params![transfer, credit, now])?,
-        transfer,
-    )
-}
-
-/// Frees what a transfer set aside.
-pub(crate) fn void(
-    conn: &Connection,
-    transfer: i64,
-    account: i64,
-    fee: MicroUsdc,
-    now: u64,
-) -> Result<(), LedgerError> {
-    let sql = "UPDATE OR FAIL transfers SET state = 'voided', settled_at = ?2 WHERE id = ?1";
-    settled_one(execute(conn, sql, params![transfer, now])?, transfer)?;
-    accounts::change(conn, account, 0, -bits(fee.0))
-}
-
-fn settled_one(rows: usize, transfer: i64) -> Result<(), LedgerError> {
-    (rows == 1)
-        .then_some(())
-        .ok_or_else(|| damaged(format!("transfer {transfer} is missing")))
-}
-
-/// A transfer that is posted at once.
+/// A transfer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Posting {
     pub kind: &'static str,
@@ -80,11 +31,12 @@ pub(crate) struct Posting {
 }
 
 /// Posts a transfer.
-pub(crate) fn post_now(conn: &Connection, posting: &Posting, now: u64) -> Result<(), LedgerError> {
+pub(crate) fn post(conn: &Connection, posting: &Posting, now: u64) -> Result<(), LedgerError> {
     let sql = "INSERT INTO transfers
-            (kind, state, debit, credit, amount, client, job, epoch, tx, log_index, created_at, settled_at)
-        VALUES (?1, 'posted', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)";
+            (id, kind, debit, credit, amount, client, job, epoch, tx, log_index, created_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     let values = params![
+        next(conn)?,
         posting.kind,
         posting.debit,
         posting.credit,
@@ -98,8 +50,8 @@ pub(crate) fn post_now(conn: &Connection, posting: &Posting, now: u64) -> Result
     ];
     execute(conn, sql, values)?;
     let amount = bits(posting.amount.0);
-    accounts::change(conn, posting.debit, -amount, 0)?;
-    accounts::change(conn, posting.credit, amount, 0)
+    accounts::change(conn, posting.debit, -amount)?;
+    accounts::change(conn, posting.credit, amount)
 }
 
 /// A page of a client's history, newest first.
@@ -109,13 +61,13 @@ pub(crate) fn history(
     before: Option<u64>,
     limit: u32,
 ) -> Result<Vec<HistoryEntry>, LedgerError> {
-    let sql =
-        "SELECT t.id, t.kind, t.state, t.amount, t.credit IS t.client, t.job, t.tx, t.created_at,
-            t.settled_at
-        FROM clients c JOIN transfers t ON t.client = c.account
-        WHERE c.address = ?1 AND t.id < ?2 ORDER BY t.id DESC LIMIT ?3";
     let before = before.map_or(i64::MAX, |id| i64::try_from(id).unwrap_or(i64::MAX));
-    list(conn, sql, params![client.as_slice(), before, limit], |c| {
+    let jobs_before = match before {
+        i64::MAX => before,
+        number => first_job(conn, number)?,
+    };
+    let values = params![client.as_slice(), before, jobs_before, limit];
+    list(conn, HISTORY, values, |c| {
         Ok(HistoryEntry {
             id: c.get()?,
             kind: c.word(HistoryKind::parse)?,
@@ -128,4 +80,36 @@ pub(crate) fn history(
             settled_at: c.get()?,
         })
     })
+}
+
+/// The newest transfers of a client, and the newest of its jobs; of both together the newest.
+pub(crate) const HISTORY: &str = "SELECT * FROM (
+        SELECT id, kind, 'posted', amount, credit = client, job, tx, created_at, created_at FROM transfers
+        WHERE client = (SELECT account FROM clients WHERE address = ?1) AND id < ?2 ORDER BY id DESC LIMIT ?4)
+    UNION ALL SELECT * FROM (
+        SELECT j.transfer, 'job',
+            CASE WHEN x.job IS NULL THEN 'pending' WHEN x.credit IS NULL THEN 'voided' ELSE 'posted' END,
+            j.fee, 0, j.id, NULL, j.submitted_at, x.ended_at
+        FROM (SELECT id FROM jobs WHERE client = (SELECT account FROM clients WHERE address = ?1) AND +id < ?3
+                ORDER BY id DESC LIMIT ?4) newest
+            CROSS JOIN jobs j ON j.id = newest.id
+            LEFT JOIN outcomes x ON x.job = j.id)
+    ORDER BY 1 DESC LIMIT ?4";
+
+/// A key that divides the jobs: those whose reservation is numbered below `number` are below it. Both grow
+/// together, so that it can be searched for by halves.
+fn first_job(conn: &Connection, number: i64) -> Result<i64, LedgerError> {
+    let last = one(conn, "SELECT COALESCE(MAX(id), 0) FROM jobs", (), |c| {
+        c.get::<i64>()
+    })?;
+    let (mut below, mut above) = (0, last.unwrap_or(0) + 1);
+    let sql = "SELECT transfer FROM jobs WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1";
+    while below + 1 < above {
+        let middle = below + (above - below) / 2;
+        match one(conn, sql, [below, middle], |c| c.get::<i64>())? {
+            Some(transfer) if transfer >= number => above = middle,
+            _ => below = middle,
+        }
+    }
+    Ok(above)
 }

@@ -1,6 +1,6 @@
 //! Between the protocol's types and SQLite's.
 
-use rusqlite::{Connection, Params, Row, Statement};
+use rusqlite::{Connection, Params, Row, Statement, ToSql};
 use swarm_types::{Address, B256, JobId, MicroUsdc, Signature65};
 
 use crate::error::LedgerError;
@@ -143,6 +143,66 @@ pub(crate) fn execute(
     params: impl Params,
 ) -> Result<usize, LedgerError> {
     Ok(conn.prepare_cached(sql)?.execute(params)?)
+}
+
+/// Rows of one statement: a row costs a third of what it costs alone.
+const ROWS_AT_ONCE: usize = 32;
+
+/// Binds the values of a row, in the order of its columns.
+pub(crate) struct RowValues<'a, 'b> {
+    statement: &'a mut Statement<'b>,
+    next: usize,
+}
+
+impl RowValues<'_, '_> {
+    pub fn bind(&mut self, value: impl ToSql) -> Result<(), LedgerError> {
+        self.next += 1;
+        Ok(self.statement.raw_bind_parameter(self.next, value)?)
+    }
+}
+
+/// Inserts rows, many in a statement.
+pub(crate) fn insert_many<T>(
+    conn: &Connection,
+    table: &str,
+    columns: &[&str],
+    rows: &[T],
+    values: impl Fn(&mut RowValues<'_, '_>, &T) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
+    let (many, rest) = rows.as_chunks::<ROWS_AT_ONCE>();
+    insert_chunks(conn, table, columns, many, &values)?;
+    let (rest, _) = rest.as_chunks::<1>();
+    insert_chunks(conn, table, columns, rest, &values)
+}
+
+fn insert_chunks<T, const N: usize>(
+    conn: &Connection,
+    table: &str,
+    columns: &[&str],
+    chunks: &[[T; N]],
+    values: &impl Fn(&mut RowValues<'_, '_>, &T) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
+    if chunks.is_empty() {
+        return Ok(());
+    }
+    let row = format!("({})", vec!["?"; columns.len()].join(", "));
+    let sql = format!(
+        "INSERT OR FAIL INTO {table} ({}) VALUES {}",
+        columns.join(", "),
+        vec![row; N].join(", ")
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    for chunk in chunks {
+        let mut row = RowValues {
+            statement: &mut statement,
+            next: 0,
+        };
+        for item in chunk {
+            values(&mut row, item)?;
+        }
+        statement.raw_execute()?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

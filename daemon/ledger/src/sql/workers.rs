@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 use swarm_types::Address;
 
+use super::open_jobs;
 use super::values::{Columns, damaged, execute, list, one};
 use crate::commands::{Heartbeat, RegisterWorker};
 use crate::error::LedgerError;
@@ -193,26 +194,13 @@ fn read(c: &mut Columns<'_, '_>) -> Result<WorkerRecord, LedgerError> {
     })
 }
 
-fn leases(conn: &Connection) -> Result<Vec<(Address, LeaseRef)>, LedgerError> {
-    let sql = "SELECT worker, id, lease_token FROM jobs
-        WHERE open = 1 AND worker IS NOT NULL AND lease_token IS NOT NULL ORDER BY id";
-    list(conn, sql, (), |c| {
-        let worker = c.address()?;
-        let lease = LeaseRef {
-            job: c.job()?,
-            token: LeaseToken(c.get()?),
-        };
-        Ok((worker, lease))
-    })
-}
-
 /// A worker.
 pub(crate) fn get(conn: &Connection, worker: Address) -> Result<Option<WorkerRecord>, LedgerError> {
     let sql = select_worker!("WHERE w.address = ?1");
     let Some(mut record) = one(conn, sql, [worker.as_slice()], read)? else {
         return Ok(None);
     };
-    record.leases = leases(conn)?
+    record.leases = open_jobs::leases(conn)?
         .into_iter()
         .filter_map(|(holder, lease)| (holder == worker).then_some(lease))
         .collect();
@@ -227,7 +215,7 @@ pub(crate) fn must(conn: &Connection, worker: Address) -> Result<WorkerRecord, L
 /// Every worker, ascending by address.
 pub(crate) fn all(conn: &Connection) -> Result<Vec<WorkerRecord>, LedgerError> {
     let mut workers = list(conn, select_worker!("ORDER BY w.address"), (), read)?;
-    for (holder, lease) in leases(conn)? {
+    for (holder, lease) in open_jobs::leases(conn)? {
         if let Ok(index) = workers.binary_search_by_key(&holder, |w| w.worker) {
             workers[index].leases.push(lease);
         }

@@ -60,16 +60,19 @@ pub(crate) fn due(job: &OpenJob, now: u64) -> Option<JobState> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hot::Held;
+    use crate::hot::{Held, Row};
     use swarm_types::{B256, MicroUsdc};
 
     fn job(lease: Option<Held>) -> OpenJob {
         OpenJob {
             client: Address::ZERO,
             account: 1,
-            transfer: 1,
             fee: MicroUsdc(1),
+            commitment: B256::ZERO,
             model: B256::ZERO,
+            input: B256::ZERO,
+            salt: B256::ZERO,
+            blob: B256::ZERO,
             deadline: 1_000,
             recipients: Box::default(),
             attempts: u32::from(lease.is_some()),
@@ -80,7 +83,12 @@ mod tests {
                 JobState::Pending
             },
             lease,
+            claimed_at: None,
+            stage: None,
+            fraction_bps: 0,
+            error: None,
             webhook: false,
+            row: Row::Missing,
         }
     }
 

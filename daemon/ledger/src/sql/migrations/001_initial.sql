@@ -1,8 +1,8 @@
 -- Amounts are µUSDC below 2^63; times are Unix seconds; a job's key is its epoch of submission * 2^32 + number.
 --
 -- What every job passes is written so that SQLite neither fills a table of its own nor copies pages for each
--- statement: lists of words are ORs, not IN; the triggers on updates FAIL, not ABORT (the writer rolls the whole
--- batch back); `transfers.credit` has no foreign key (`ledger check` compares it).
+-- statement: lists of words are ORs, not IN; triggers FAIL, not ABORT (the writer rolls the whole batch back);
+-- `open_jobs.job` and `outcomes.credit` have no foreign key (`ledger check` compares them).
 
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
@@ -36,28 +36,26 @@ CREATE TABLE clients (
     cap_before INTEGER
 ) STRICT;
 
--- Two-phase: pending sets `amount` of the debit account aside, posted moves it, voided frees it.
+-- What moved between accounts, except the fees of jobs: those are two-phase, and a job's own rows are its transfer.
+-- While it is open its fee is set aside (`accounts.reserved`); a completion moves the fee, any other end frees it.
 CREATE TABLE transfers (
     id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind = 'job' OR kind = 'deposit' OR kind = 'withdrawal' OR kind = 'reorg'
-        OR kind = 'refund' OR kind = 'resettle' OR kind = 'payout' OR kind = 'claim'),
-    state TEXT NOT NULL CHECK (state = 'pending' OR state = 'posted' OR state = 'voided'),
+    kind TEXT NOT NULL CHECK (kind = 'deposit' OR kind = 'withdrawal' OR kind = 'reorg' OR kind = 'refund'
+        OR kind = 'resettle' OR kind = 'payout' OR kind = 'claim'),
     debit INTEGER NOT NULL REFERENCES accounts (id),
-    credit INTEGER,
+    credit INTEGER NOT NULL REFERENCES accounts (id),
     amount INTEGER NOT NULL CHECK (amount >= 0),
     client INTEGER REFERENCES accounts (id),
     job INTEGER,
     epoch INTEGER,
     tx BLOB,
     log_index INTEGER,
-    created_at INTEGER NOT NULL,
-    settled_at INTEGER,
-    CHECK (state <> 'posted' OR credit IS NOT NULL)
+    created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX transfers_client ON transfers (client) WHERE client IS NOT NULL;
 
-CREATE TRIGGER transfers_settled BEFORE UPDATE ON transfers WHEN OLD.state <> 'pending'
-BEGIN SELECT RAISE(FAIL, 'a settled transfer cannot change'); END;
+CREATE TRIGGER transfers_fixed BEFORE UPDATE ON transfers
+BEGIN SELECT RAISE(ABORT, 'a transfer cannot change'); END;
 CREATE TRIGGER transfers_keep BEFORE DELETE ON transfers
 BEGIN SELECT RAISE(ABORT, 'transfers are kept'); END;
 
@@ -180,8 +178,7 @@ CREATE INDEX submissions_epoch ON submissions (epoch);
 
 -- Jobs ------------------------------------------------------------------------------------------
 
--- `open` is 1 until the job ends, then NULL; the index over it is the list of open jobs, and no change
--- between submission and end touches it.
+-- What was ordered. `transfer` numbers its reservation among the client's transfers.
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY,
     client INTEGER NOT NULL REFERENCES accounts (id),
@@ -203,60 +200,90 @@ CREATE TABLE jobs (
     webhook TEXT,
     max_attempts INTEGER NOT NULL,
     transfer INTEGER NOT NULL,
-    submitted_at INTEGER NOT NULL,
-    open INTEGER,
-    state TEXT NOT NULL,
+    submitted_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX jobs_nonce ON jobs (client, nonce);
+
+CREATE TRIGGER jobs_fixed BEFORE UPDATE ON jobs
+BEGIN SELECT RAISE(ABORT, 'what was ordered cannot change'); END;
+CREATE TRIGGER jobs_keep BEFORE DELETE ON jobs
+BEGIN SELECT RAISE(ABORT, 'jobs are kept'); END;
+
+-- Where an open job is: a row from its submission to its end. Narrow, because it is what claims, renewals and
+-- progress write.
+CREATE TABLE open_jobs (
+    job INTEGER PRIMARY KEY,
+    -- Its input, as in `jobs`.
+    blob BLOB NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending' CHECK (state = 'pending' OR state = 'claimed' OR state = 'processing'),
     attempts INTEGER NOT NULL DEFAULT 0,
     worker BLOB,
     lease_token INTEGER,
     lease_expires_at INTEGER,
     claimed_at INTEGER,
-    ended_at INTEGER,
     stage TEXT,
     fraction_bps INTEGER NOT NULL DEFAULT 0,
     error TEXT,
+    CHECK ((state = 'pending') = (lease_expires_at IS NULL))
+) STRICT;
+CREATE INDEX open_jobs_blob ON open_jobs (blob);
+
+-- How a job ended, once. Beside a completion is what its worker stated (the other fields of the execution are the
+-- job's own) and where the fee is: moved to `credit`, the clearing account of the epoch that was open then, charged in
+-- epoch `settles_in`. Otherwise the fee is free again.
+CREATE TABLE outcomes (
+    job INTEGER PRIMARY KEY REFERENCES jobs (id) DEFERRABLE INITIALLY DEFERRED,
+    state TEXT NOT NULL CHECK (state = 'completed' OR state = 'dead' OR state = 'cancelled' OR state = 'expired'),
+    worker BLOB,
+    attempts INTEGER NOT NULL,
+    claimed_at INTEGER,
+    ended_at INTEGER NOT NULL,
+    stage TEXT,
+    fraction_bps INTEGER NOT NULL,
+    error TEXT,
+    credit INTEGER,
     settles_in INTEGER,
-    uncollectable TEXT
+    uncollectable TEXT,
+    device BLOB,
+    started_at INTEGER,
+    completed_at INTEGER,
+    energy INTEGER,
+    engine TEXT,
+    power TEXT,
+    signature BLOB,
+    blob BLOB,
+    blob_size INTEGER,
+    manifest BLOB,
+    CHECK ((state = 'completed') = (worker IS NOT NULL AND credit IS NOT NULL AND settles_in IS NOT NULL
+        AND device IS NOT NULL AND started_at IS NOT NULL AND completed_at IS NOT NULL AND energy IS NOT NULL
+        AND engine IS NOT NULL AND power IS NOT NULL AND signature IS NOT NULL AND blob IS NOT NULL
+        AND blob_size IS NOT NULL AND manifest IS NOT NULL)),
+    CHECK (state = 'completed' OR credit IS NULL AND settles_in IS NULL)
 ) STRICT;
-CREATE UNIQUE INDEX jobs_nonce ON jobs (client, nonce);
-CREATE INDEX jobs_open ON jobs (open) WHERE open = 1;
-CREATE INDEX jobs_open_blob ON jobs (blob) WHERE open = 1;
+CREATE INDEX outcomes_settles_in ON outcomes (settles_in) WHERE settles_in IS NOT NULL;
 -- What ended without a completion.
-CREATE INDEX jobs_failed ON jobs (id) WHERE open IS NULL AND settles_in IS NULL;
-CREATE INDEX jobs_settles_in ON jobs (settles_in) WHERE settles_in IS NOT NULL;
+CREATE INDEX outcomes_failed ON outcomes (job) WHERE settles_in IS NULL;
 
-CREATE TRIGGER jobs_order BEFORE UPDATE OF client, nonce, model, input, max_fee, deadline, signature,
-    commitment, fee, salt, transfer, submitted_at ON jobs
+CREATE TRIGGER open_jobs_fixed BEFORE UPDATE OF job, blob ON open_jobs
 BEGIN SELECT RAISE(FAIL, 'what was ordered cannot change'); END;
-CREATE TRIGGER jobs_ended BEFORE UPDATE OF open, state, attempts, worker, lease_token, lease_expires_at,
-    claimed_at, ended_at, stage, fraction_bps, error ON jobs WHEN OLD.open IS NULL
+CREATE TRIGGER open_jobs_keep BEFORE DELETE ON open_jobs
+WHEN NOT EXISTS (SELECT 1 FROM outcomes WHERE job = OLD.job)
+BEGIN SELECT RAISE(FAIL, 'an open job is kept until it has ended'); END;
+CREATE TRIGGER outcomes_fixed BEFORE UPDATE OF job, state, worker, attempts, claimed_at, ended_at, stage,
+    fraction_bps, error, credit, device, started_at, completed_at, energy, engine, power, signature, blob,
+    blob_size, manifest ON outcomes
 BEGIN SELECT RAISE(FAIL, 'a job that has ended cannot change'); END;
-CREATE TRIGGER jobs_final BEFORE UPDATE OF settles_in, uncollectable ON jobs
-WHEN OLD.settles_in IS NOT NULL
-    AND (SELECT state FROM epochs WHERE number = OLD.settles_in) = 'final'
+CREATE TRIGGER outcomes_final BEFORE UPDATE OF settles_in, uncollectable ON outcomes
+WHEN OLD.settles_in IS NULL OR (SELECT state FROM epochs WHERE number = OLD.settles_in) = 'final'
 BEGIN SELECT RAISE(FAIL, 'a job of a final epoch cannot change'); END;
-CREATE TRIGGER jobs_keep BEFORE DELETE ON jobs
-BEGIN SELECT RAISE(ABORT, 'jobs are kept'); END;
+CREATE TRIGGER outcomes_keep BEFORE DELETE ON outcomes
+BEGIN SELECT RAISE(ABORT, 'outcomes are kept'); END;
 
--- How a job was completed. The other fields of the execution are the job's own.
-CREATE TABLE executions (
-    job INTEGER PRIMARY KEY REFERENCES jobs (id),
-    device BLOB NOT NULL,
-    started_at INTEGER NOT NULL,
-    completed_at INTEGER NOT NULL,
-    energy INTEGER NOT NULL,
-    engine TEXT NOT NULL,
-    power TEXT NOT NULL,
-    signature BLOB NOT NULL,
-    blob BLOB NOT NULL,
-    blob_size INTEGER NOT NULL,
-    manifest BLOB NOT NULL
-) STRICT;
-
-CREATE TRIGGER executions_fixed BEFORE UPDATE ON executions
-BEGIN SELECT RAISE(ABORT, 'an execution cannot change'); END;
-CREATE TRIGGER executions_keep BEFORE DELETE ON executions
-BEGIN SELECT RAISE(ABORT, 'executions are kept'); END;
+-- The double entry: all that moved.
+CREATE VIEW postings (debit, credit, amount) AS
+    SELECT debit, credit, amount FROM transfers
+    UNION ALL SELECT j.client, x.credit, j.fee FROM outcomes x JOIN jobs j ON j.id = x.job
+        WHERE x.state = 'completed';
 
 -- Rows of final epochs.
 CREATE TRIGGER client_epochs_final BEFORE UPDATE ON client_epochs
