@@ -12,6 +12,7 @@ use crate::error::LedgerError;
 use crate::journal::Journal;
 use crate::records::{JobRecord, JobState, LeaseToken};
 use crate::sql;
+use crate::sql::outcomes::Completion;
 use crate::sql::values::{damaged, job_key};
 
 /// A lease that somebody holds.
@@ -120,6 +121,7 @@ pub(crate) struct Hot {
     behind: Vec<i64>,
     /// Jobs that have ended and still have a row among the open ones.
     ended: Vec<i64>,
+    completions: Vec<Completion>,
     /// Pending jobs by model, oldest first.
     pub pending: HashMap<B256, BTreeSet<i64>>,
     pub hooks: HashMap<Address, Vec<Hook>>,
@@ -144,6 +146,7 @@ impl Hot {
             jobs: HashMap::new(),
             behind: Vec::new(),
             ended: Vec::new(),
+            completions: Vec::new(),
             pending: HashMap::new(),
             hooks: HashMap::new(),
             books: Books::default(),
@@ -184,7 +187,8 @@ impl Hot {
         Ok(job)
     }
 
-    /// Takes out a job that ends. Its end must be in the tables before the next [`Self::write`].
+    /// Takes out a job that ends. Its outcome must be in the table, or told to [`Self::complete`], before the next
+    /// [`Self::write`].
     pub fn end(&mut self, key: i64) -> Result<OpenJob, LedgerError> {
         let job = self.jobs.remove(&key).ok_or_else(|| not_open(key))?;
         if job.state == JobState::Pending {
@@ -195,6 +199,11 @@ impl Hot {
         }
         self.books.forget_record(key);
         Ok(job)
+    }
+
+    /// How a job that was taken out was completed.
+    pub fn complete(&mut self, completion: Completion) {
+        self.completions.push(completion);
     }
 
     /// An open job whose input is `blob`.
@@ -231,6 +240,9 @@ impl Hot {
         }
         sql::open_jobs::insert(conn, &new)?;
         sql::open_jobs::update(conn, &changed)?;
+        self.completions.sort_unstable_by_key(|done| done.key);
+        sql::outcomes::complete(conn, &self.completions)?;
+        self.completions.clear();
         self.ended.sort_unstable();
         sql::open_jobs::delete(conn, &self.ended)?;
         self.ended.clear();

@@ -11,8 +11,9 @@ use crate::journal::kind;
 use crate::limits::CLOCK_AHEAD_SECONDS_MAX;
 use crate::records::{Completed, JobRecord};
 use crate::refusals::{CompleteRefusal, LeaseRefusal};
+use crate::sql::outcomes::Completion;
 use crate::sql::values::damaged;
-use crate::sql::{blobs, epochs, jobs, outcomes};
+use crate::sql::{blobs, epochs, jobs};
 use crate::state::job::check_lease;
 use crate::writer::{Command, Tx};
 
@@ -58,7 +59,7 @@ impl Command for Complete {
         let power = String::from_utf8(self.power.canonical())
             .map_err(|_| damaged("canonical JSON that is not UTF-8"))?;
         self.matches(job, &power)?;
-        self.book(tx, key, &power)
+        self.book(tx, key, power)
     }
 }
 
@@ -118,15 +119,29 @@ impl Complete {
         Ok(())
     }
 
-    fn book(&self, tx: &mut Tx<'_>, key: i64, power: &str) -> Result<Completed, Refused> {
+    fn book(&self, tx: &mut Tx<'_>, key: i64, power: String) -> Result<Completed, Refused> {
         let id = self.lease.job;
         let open = tx.hot.end(key)?;
         let (epoch, clearing) = (tx.hot.epoch, tx.hot.clearing);
-        let booking = outcomes::Booking {
+        let execution = &self.execution;
+        tx.hot.complete(Completion {
+            key,
+            worker: self.worker,
+            attempts: open.attempts,
+            claimed_at: open.claimed_at,
+            ended_at: self.now,
             credit: clearing,
             settles_in: epoch,
-        };
-        outcomes::complete(tx.conn, key, &open, self, power, booking)?;
+            device: execution.device,
+            started_at: execution.started_at,
+            completed_at: execution.completed_at,
+            energy_millijoules: execution.energy_millijoules,
+            engine: self.engine.clone(),
+            power,
+            signature: self.execution_signature,
+            result: self.result,
+            manifest: self.manifest,
+        });
         let books = &mut tx.hot.books;
         books.posted(&open.client, open.account, clearing, &self.worker, open.fee);
         // The seal must not be dated before a completion that it covers, and any clock may go back until then. This

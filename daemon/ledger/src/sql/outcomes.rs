@@ -6,56 +6,78 @@ use rusqlite::{Connection, params};
 use swarm_types::bundle::SettledJob;
 use swarm_types::order::{Order, SignedOrder};
 use swarm_types::receipt::Execution;
-use swarm_types::{Address, JobId, MicroUsdc, digest, sha256};
+use swarm_types::{Address, B256, JobId, MicroUsdc, Signature65, digest, sha256};
 
-use super::values::{Columns, bits, damaged, execute, job_key, list, one, unbits};
-use crate::commands::Complete;
+use super::values::{
+    Columns, bits, damaged, execute, first, insert_many, job_key, list, one, unbits,
+};
 use crate::error::LedgerError;
 use crate::hot::OpenJob;
-use crate::records::{JobCharge, JobState};
+use crate::records::{BlobRef, JobCharge, JobState};
 
-/// Where a fee goes: to this account, charged in this epoch.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Booking {
+/// A completion that is not written yet.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    pub key: i64,
+    pub worker: Address,
+    pub attempts: u32,
+    pub claimed_at: Option<u64>,
+    pub ended_at: u64,
+    /// The account that the fee goes to.
     pub credit: i64,
     pub settles_in: u64,
+    pub device: B256,
+    pub started_at: u64,
+    pub completed_at: u64,
+    pub energy_millijoules: u64,
+    pub engine: String,
+    /// The power record, as canonical JSON.
+    pub power: String,
+    pub signature: Signature65,
+    pub result: BlobRef,
+    pub manifest: B256,
 }
 
-/// Adds the completion of a job that was open; `power` is the power record as it is stored.
-pub(crate) fn complete(
-    conn: &Connection,
-    key: i64,
-    job: &OpenJob,
-    complete: &Complete,
-    power: &str,
-    booking: Booking,
-) -> Result<(), LedgerError> {
-    let sql = "INSERT OR FAIL INTO outcomes (job, worker, attempts, claimed_at, ended_at, credit, settles_in,
-            device, started_at, completed_at, energy, engine, power, signature, blob, blob_size, manifest,
-            state, fraction_bps)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 'completed', 10000)";
-    let execution = &complete.execution;
-    let values = params![
-        key,
-        complete.worker.as_slice(),
-        job.attempts,
-        job.claimed_at,
-        complete.now,
-        booking.credit,
-        booking.settles_in,
-        execution.device.as_slice(),
-        execution.started_at,
-        execution.completed_at,
-        bits(execution.energy_millijoules),
-        complete.engine,
-        power,
-        complete.execution_signature.as_bytes().as_slice(),
-        complete.result.sha256.as_slice(),
-        complete.result.size,
-        complete.manifest.as_slice()
+/// Adds the completions of jobs that were open.
+pub(crate) fn complete(conn: &Connection, completions: &[Completion]) -> Result<(), LedgerError> {
+    let columns = [
+        "job",
+        "worker",
+        "attempts",
+        "claimed_at",
+        "ended_at",
+        "credit",
+        "settles_in",
+        "device",
+        "started_at",
+        "completed_at",
+        "energy",
+        "engine",
+        "power",
+        "signature",
+        "blob",
+        "blob_size",
+        "manifest",
     ];
-    execute(conn, sql, values)?;
-    Ok(())
+    insert_many(conn, "outcomes", &columns, completions, |row, done| {
+        row.bind(done.key)?;
+        row.bind(done.worker.as_slice())?;
+        row.bind(done.attempts)?;
+        row.bind(done.claimed_at)?;
+        row.bind(done.ended_at)?;
+        row.bind(done.credit)?;
+        row.bind(done.settles_in)?;
+        row.bind(done.device.as_slice())?;
+        row.bind(done.started_at)?;
+        row.bind(done.completed_at)?;
+        row.bind(bits(done.energy_millijoules))?;
+        row.bind(&*done.engine)?;
+        row.bind(&*done.power)?;
+        row.bind(done.signature.as_bytes().as_slice())?;
+        row.bind(done.result.sha256.as_slice())?;
+        row.bind(done.result.size)?;
+        row.bind(done.manifest.as_slice())
+    })
 }
 
 /// Adds how a job that was open ended without a completion.
@@ -174,6 +196,7 @@ pub(crate) fn settled(
     jobs: &[JobId],
 ) -> Result<Vec<SettledJob>, LedgerError> {
     let mut settled = Vec::with_capacity(jobs.len());
+    let mut statement = conn.prepare_cached(SETTLED)?;
     for id in jobs {
         let read = |c: &mut Columns<'_, '_>| {
             let order = Order {
@@ -214,7 +237,7 @@ pub(crate) fn settled(
                 engine,
             })
         };
-        let job = one(conn, SETTLED, params![job_key(*id), epoch], read)?;
+        let job = first(&mut statement, params![job_key(*id), epoch], read)?;
         let job = job.ok_or_else(|| damaged(format!("{id} is not settled in epoch {epoch}")))?;
         settled.push(job);
     }

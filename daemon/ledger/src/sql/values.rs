@@ -128,7 +128,15 @@ pub(crate) fn one<T>(
     params: impl Params,
     read: impl Fn(&mut Columns<'_, '_>) -> Result<T, LedgerError>,
 ) -> Result<Option<T>, LedgerError> {
-    let mut statement = conn.prepare_cached(sql)?;
+    first(&mut *conn.prepare_cached(sql)?, params, read)
+}
+
+/// The same of a statement that is used again and again.
+pub(crate) fn first<T>(
+    statement: &mut Statement<'_>,
+    params: impl Params,
+    read: impl Fn(&mut Columns<'_, '_>) -> Result<T, LedgerError>,
+) -> Result<Option<T>, LedgerError> {
     let mut rows = statement.query(params)?;
     match rows.next()? {
         Some(row) => read(&mut Columns::new(row)).map(Some),

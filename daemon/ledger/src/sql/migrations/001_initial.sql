@@ -233,13 +233,14 @@ CREATE INDEX open_jobs_blob ON open_jobs (blob);
 -- epoch `settles_in`. Otherwise the fee is free again.
 CREATE TABLE outcomes (
     job INTEGER PRIMARY KEY REFERENCES jobs (id) DEFERRABLE INITIALLY DEFERRED,
-    state TEXT NOT NULL CHECK (state = 'completed' OR state = 'dead' OR state = 'cancelled' OR state = 'expired'),
+    state TEXT NOT NULL DEFAULT 'completed'
+        CHECK (state = 'completed' OR state = 'dead' OR state = 'cancelled' OR state = 'expired'),
     worker BLOB,
     attempts INTEGER NOT NULL,
     claimed_at INTEGER,
     ended_at INTEGER NOT NULL,
     stage TEXT,
-    fraction_bps INTEGER NOT NULL,
+    fraction_bps INTEGER NOT NULL DEFAULT 10000,
     error TEXT,
     credit INTEGER,
     settles_in INTEGER,
