@@ -280,6 +280,23 @@ impl Volume {
         }
     }
 
+    /// As [`Volume::read`], of voxels that are `step` apart in memory.
+    pub(crate) fn read_along(&self, first: usize, step: isize, values: &mut [f32]) {
+        let r = self.rescale;
+        let at = |i: isize| first.wrapping_add_signed(i * step);
+        #[allow(
+            clippy::unnecessary_cast,
+            reason = "one of the eight types is f64 already"
+        )]
+        {
+            each_type!(&self.voxels, v => {
+                for (value, i) in values.iter_mut().zip(0..) {
+                    *value = r.apply(v[at(i)] as f64) as f32;
+                }
+            });
+        }
+    }
+
     /// The scanner's value at a voxel. Panics outside the grid, like a slice.
     #[must_use]
     pub fn value(&self, x: usize, y: usize, z: usize) -> f64 {
@@ -392,6 +409,12 @@ impl Turned {
             i * self.strides[new]
         };
         along(0) + along(1) + along(2)
+    }
+
+    /// How far apart in memory voxels are that follow each other along a new axis.
+    pub fn step(&self, new: usize) -> isize {
+        let stride = self.strides[new] as isize;
+        if self.flip[new] { -stride } else { stride }
     }
 }
 

@@ -54,79 +54,127 @@ pub fn resize_argmax(channels: &[Field<f32>], dims: [usize; 3]) -> Result<Field<
         return Field::new(grid, discrete::argmax(channels)?.into_parts().1);
     }
     let taps = per_axis(dims_in, dims, linear);
-    let winners = clear_winners(channels);
-    let row_of = |[y, z]: [usize; 2]| (z * dims_in[1] + y) * dims_in[0];
+    let cells = clear_cells(channels, dims_in);
+    let row_of = |y, z| (z * dims_in[1] + y) * dims_in[0];
     let mut labels = vec![0; dims.iter().product()];
     labels
         .par_chunks_mut(dims[0] * dims[1])
-        .enumerate()
-        .for_each_init(
-            || vec![NO_WINNER; dims_in[0]],
-            |agreed, (z, slice)| {
-                let tz = taps[2][z];
-                for (row, &ty) in slice.chunks_exact_mut(dims[0]).zip(&taps[1]) {
-                    let around = [
-                        [ty.low, tz.low],
-                        [ty.high, tz.low],
-                        [ty.low, tz.high],
-                        [ty.high, tz.high],
-                    ];
-                    let [a, b, c, d] = around.map(|at| &winners[row_of(at)..][..dims_in[0]]);
-                    for ((((agreed, a), b), c), d) in agreed.iter_mut().zip(a).zip(b).zip(c).zip(d)
-                    {
-                        let same = (a == b) & (b == c) & (c == d);
-                        *agreed = if same { *a } else { NO_WINNER };
-                    }
-                    for (label, &tx) in row.iter_mut().zip(&taps[0]) {
-                        let winner = agreed[tx.low];
-                        *label = if winner == agreed[tx.high] && winner != NO_WINNER {
-                            winner as u8
-                        } else {
+        .zip(&taps[2])
+        .for_each(|(slice, &tz)| {
+            for (row, &ty) in slice.chunks_exact_mut(dims[0]).zip(&taps[1]) {
+                let cells = &cells[row_of(ty.low, tz.low)..][..dims_in[0]];
+                for (label, &tx) in row.iter_mut().zip(&taps[0]) {
+                    *label = match cells[tx.low] {
+                        NO_WINNER => {
                             let value = |channel: &Field<f32>| {
-                                let at = |x, y, z| f64::from(channel.voxels()[row_of([y, z]) + x]);
+                                let at = |x, y, z| f64::from(channel.voxels()[row_of(y, z) + x]);
                                 interpolated(at, [tx, ty, tz]) as f32
                             };
                             discrete::largest(channels.iter().map(value))
-                        };
-                    }
+                        }
+                        winner => winner as u8,
+                    };
                 }
-            },
-        );
+            }
+        });
     Field::new(grid, labels)
 }
 
 /// No channel, or none by enough.
 const NO_WINNER: u16 = u16::MAX;
+/// Voxels whose channels are compared side by side.
+const PIECE: usize = 1 << 10;
+
+/// For each voxel the channel that wins clearly at it and at the next voxels along x, y and z: in all of the cell that
+/// starts there.
+fn clear_cells(channels: &[Field<f32>], dims: [usize; 3]) -> Vec<u16> {
+    let agree = |own: &mut u16, next: u16| *own = if *own == next { *own } else { NO_WINNER };
+    let winners = clear_winners(channels);
+    let slice = dims[0] * dims[1];
+    let mut cells = winners.clone();
+    cells
+        .par_chunks_mut(slice)
+        .zip(winners.par_chunks(slice).skip(1))
+        .for_each(|(own, next)| {
+            own.iter_mut()
+                .zip(next)
+                .for_each(|(own, &next)| agree(own, next))
+        });
+    cells.par_chunks_mut(slice).for_each(|slice| {
+        for at in 0..slice.len() - dims[0] {
+            let next = slice[at + dims[0]];
+            agree(&mut slice[at], next);
+        }
+        for row in slice.chunks_exact_mut(dims[0]) {
+            for at in 0..row.len() - 1 {
+                let next = row[at + 1];
+                agree(&mut row[at], next);
+            }
+        }
+    });
+    cells
+}
 
 /// For each voxel the channel that is larger than all others by so much that it is larger between voxels too where it
 /// wins at all of them: a blend of such leads is one, and larger than what two results lose by rounding to f32.
 fn clear_winners(channels: &[Field<f32>]) -> Vec<u16> {
     let largest = channels
-        .par_iter()
-        .flat_map(|channel| channel.voxels().par_iter())
-        .map(|v| v.abs())
-        .reduce(|| 0.0, f32::max);
+        .iter()
+        .map(|channel| {
+            let parts = channel.voxels().par_chunks(PIECE);
+            parts.map(largest_magnitude).reduce(|| 0.0, f32::max)
+        })
+        .fold(0.0, f32::max);
     let lead = (2.0 * f32::EPSILON * largest).max(f32::MIN_POSITIVE);
-    let winner = |voxel: usize| {
-        let (mut best, mut second) = ((f32::NEG_INFINITY, NO_WINNER), f32::NEG_INFINITY);
-        let mut comparable = true;
-        for (number, channel) in channels.iter().enumerate() {
-            let value = channel.voxels()[voxel];
-            comparable &= !value.is_nan();
-            if value > best.0 {
-                second = best.0;
-                best = (value, number as u16);
-            } else if value > second {
-                second = value;
+    let mut winners = vec![NO_WINNER; channels[0].voxels().len()];
+    winners
+        .par_chunks_mut(PIECE)
+        .enumerate()
+        .for_each(|(piece, winners)| {
+            let mut best = [f32::NEG_INFINITY; PIECE];
+            let mut second = [f32::NEG_INFINITY; PIECE];
+            for (number, channel) in channels.iter().enumerate() {
+                let values = &channel.voxels()[piece * PIECE..][..winners.len()];
+                let bests = best.iter_mut().zip(&mut second);
+                for ((winner, (best, second)), &value) in winners.iter_mut().zip(bests).zip(values)
+                {
+                    // Nobody wins where one is not a number.
+                    let (value, number) = if value.is_nan() {
+                        (f32::INFINITY, NO_WINNER)
+                    } else {
+                        (value, number as u16)
+                    };
+                    let wins = value > *best;
+                    let behind = if wins { *best } else { value };
+                    *second = if behind > *second { behind } else { *second };
+                    *best = if wins { value } else { *best };
+                    *winner = if wins { number } else { *winner };
+                }
             }
+            for ((winner, best), second) in winners.iter_mut().zip(best).zip(second) {
+                *winner = if best - second > lead {
+                    *winner
+                } else {
+                    NO_WINNER
+                };
+            }
+        });
+    winners
+}
+
+fn largest_magnitude(values: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; 16];
+    for piece in values.chunks(lanes.len()) {
+        for (largest, value) in lanes.iter_mut().zip(piece) {
+            let magnitude = value.abs();
+            *largest = if magnitude > *largest {
+                magnitude
+            } else {
+                *largest
+            };
         }
-        let clear = comparable && best.0 - second > lead;
-        if clear { best.1 } else { NO_WINNER }
-    };
-    (0..channels[0].voxels().len())
-        .into_par_iter()
-        .map(winner)
-        .collect()
+    }
+    lanes.into_iter().fold(0.0, f32::max)
 }
 
 /// The grid that covers the extent of `grid` with other dims.

@@ -75,7 +75,5 @@ pub(super) fn text_width(text: &str, size: usize) -> usize {
 
 /// `a` with the share `alpha` of `b` over it.
 pub(super) fn blend(a: Colour, b: Colour, alpha: f64) -> Colour {
-    std::array::from_fn(|i| {
-        (f64::from(a[i]) * (1.0 - alpha) + f64::from(b[i]) * alpha).round() as u8
-    })
+    std::array::from_fn(|i| (f64::from(a[i]) * (1.0 - alpha) + f64::from(b[i]) * alpha + 0.5) as u8)
 }

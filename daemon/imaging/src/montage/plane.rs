@@ -143,15 +143,18 @@ impl<'a> Scene<'a> {
     pub(super) fn cut(&self, view: View, slice: usize, mm: f64) -> Plane {
         let [across, down, through] = view.axes();
         let dims = self.ras.dims;
-        let mut at = [0; 3];
-        at[through] = slice;
         let mut voxels = Vec::with_capacity(dims[across] * dims[down]);
+        let mut values = vec![0.0; dims[across]];
         for row in 0..dims[down] {
-            for column in 0..dims[across] {
-                (at[across], at[down]) = (column, row);
-                let index = self.ras.index(at);
-                voxels.push((self.value(index), self.labels[index]));
-            }
+            let mut at = [0; 3];
+            (at[down], at[through]) = (row, slice);
+            let (first, step) = (self.ras.index(at), self.ras.step(across));
+            self.volume.read_along(first, step, &mut values);
+            voxels.extend(values.iter().zip(0_isize..).map(|(&value, i)| {
+                let label = self.labels[first.wrapping_add_signed(i * step)];
+                // What is no number is drawn as 0.
+                (if value.is_finite() { value } else { 0.0 }, label)
+            }));
         }
         let width = ((self.extent_mm(across) / mm).round() as usize).max(1);
         let height = ((self.extent_mm(down) / mm).round() as usize).max(1);
@@ -199,27 +202,35 @@ impl<'a> Scene<'a> {
             (high[column.low], (1.0 - column.weight) * down),
             (high[column.high], column.weight * down),
         ];
-        let (mut value, mut votes) = (0.0, [(0_u8, 0.0_f32); 4]);
-        for (n, ((v, label), weight)) in corners.into_iter().enumerate() {
-            value += if v.is_finite() { v * weight } else { 0.0 };
-            let slot = votes[..n]
-                .iter()
-                .position(|(l, w)| *l == label && *w > 0.0)
-                .unwrap_or(n);
-            votes[slot] = (label, votes[slot].1 + weight);
-        }
+        let value: f32 = corners.iter().map(|((v, _), weight)| v * weight).sum();
         let (black, white) = self.window;
         let share = if white > black {
             (value - black) / (white - black)
         } else {
             0.0
         };
-        let winner = votes
-            .iter()
-            .max_by(|a, b| a.1.total_cmp(&b.1))
-            .map_or(0, |v| v.0);
-        ((share.clamp(0.0, 1.0) * 255.0).round() as u8, winner)
+        let grey = (share.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
+        let labels = corners.map(|((_, label), weight)| (label, weight));
+        (grey, heaviest(labels))
     }
+}
+
+/// The label with the most weight.
+fn heaviest(corners: [(u8, f32); 4]) -> u8 {
+    let first = corners[0].0;
+    if corners.iter().all(|(label, _)| *label == first) {
+        return first;
+    }
+    let mut votes = [(0, 0.0); 4];
+    for (n, (label, weight)) in corners.into_iter().enumerate() {
+        let slot = votes[..n]
+            .iter()
+            .position(|(l, w)| *l == label && *w > 0.0)
+            .unwrap_or(n);
+        votes[slot] = (label, votes[slot].1 + weight);
+    }
+    let heaviest = votes.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    heaviest.map_or(0, |vote| vote.0)
 }
 
 /// First and last index of the voxels with a label, along each axis.
