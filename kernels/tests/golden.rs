@@ -158,7 +158,7 @@ fn compute(case: &Value) -> (Field<f32>, bool) {
                 _ => (ResizeMode::Area, false),
             };
             (
-                resize(&field(case), dims(&p["spatial_size"]), mode).expect("valid"),
+                resize(field(case), dims(&p["spatial_size"]), mode).expect("valid"),
                 exact,
             )
         }

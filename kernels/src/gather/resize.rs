@@ -55,7 +55,18 @@ pub fn resize_argmax(channels: &[Field<f32>], dims: [usize; 3]) -> Result<Field<
     }
     let taps = per_axis(dims_in, dims, linear);
     let cells = clear_cells(channels, dims_in);
+    // Where the voxels of each cell of a row start.
+    let starts: Vec<usize> = (0..=dims_in[0])
+        .map(|cell| taps[0].partition_point(|tap| tap.low < cell))
+        .collect();
     let row_of = |y, z| (z * dims_in[1] + y) * dims_in[0];
+    let decide = |taps: [Tap; 3]| {
+        let value = |channel: &Field<f32>| {
+            let at = |x, y, z| f64::from(channel.voxels()[row_of(y, z) + x]);
+            interpolated(at, taps) as f32
+        };
+        discrete::largest(channels.iter().map(value))
+    };
     let mut labels = vec![0; dims.iter().product()];
     labels
         .par_chunks_mut(dims[0] * dims[1])
@@ -63,17 +74,17 @@ pub fn resize_argmax(channels: &[Field<f32>], dims: [usize; 3]) -> Result<Field<
         .for_each(|(slice, &tz)| {
             for (row, &ty) in slice.chunks_exact_mut(dims[0]).zip(&taps[1]) {
                 let cells = &cells[row_of(ty.low, tz.low)..][..dims_in[0]];
-                for (label, &tx) in row.iter_mut().zip(&taps[0]) {
-                    *label = match cells[tx.low] {
+                let mut first = 0;
+                for alike in cells.chunk_by(|a, b| a == b) {
+                    let xs = starts[first]..starts[first + alike.len()];
+                    first += alike.len();
+                    match alike[0] {
                         NO_WINNER => {
-                            let value = |channel: &Field<f32>| {
-                                let at = |x, y, z| f64::from(channel.voxels()[row_of(y, z) + x]);
-                                interpolated(at, [tx, ty, tz]) as f32
-                            };
-                            discrete::largest(channels.iter().map(value))
+                            let undecided = row[xs.clone()].iter_mut().zip(&taps[0][xs]);
+                            undecided.for_each(|(label, &tx)| *label = decide([tx, ty, tz]));
                         }
-                        winner => winner as u8,
-                    };
+                        winner => row[xs].fill(winner as u8),
+                    }
                 }
             }
         });

@@ -114,9 +114,15 @@ pub(crate) fn interpolated(at: impl Fn(usize, usize, usize) -> f64, [x, y, z]: [
 pub(crate) struct Rows<'a> {
     source: &'a dyn Source<f32>,
     buffers: [Vec<f32>; 2],
-    /// Which y, and the z taps, each is of.
-    kept: [(Option<(usize, Tap)>, Vec<f64>); 2],
+    kept: [Kept; 2],
     blended: Vec<f64>,
+}
+
+/// A row that is blended along z.
+struct Kept {
+    /// Its y and z.
+    of: Option<(usize, Tap)>,
+    sums: Vec<f64>,
 }
 
 impl<'a> Rows<'a> {
@@ -125,7 +131,10 @@ impl<'a> Rows<'a> {
         Self {
             source,
             buffers: [vec![0.0; width], vec![0.0; width]],
-            kept: [(None, vec![0.0; width]), (None, vec![0.0; width])],
+            kept: [0, 1].map(|_| Kept {
+                of: None,
+                sums: vec![0.0; width],
+            }),
             blended: vec![0.0; width],
         }
     }
@@ -134,7 +143,7 @@ impl<'a> Rows<'a> {
     pub(crate) fn blended(&mut self, ty: Tap, tz: Tap) -> &[f64] {
         let low = self.along_z(ty.low, tz, ty.high);
         let high = self.along_z(ty.high, tz, ty.low);
-        let (low, high) = (&self.kept[low].1, &self.kept[high].1);
+        let (low, high) = (&self.kept[low].sums, &self.kept[high].sums);
         for ((sum, low), high) in self.blended.iter_mut().zip(low).zip(high) {
             *sum = between(*low, *high, ty.weight);
         }
@@ -143,11 +152,11 @@ impl<'a> Rows<'a> {
 
     /// Which of the kept rows is row `y` blended along z. It does not replace row `other`.
     fn along_z(&mut self, y: usize, tz: Tap, other: usize) -> usize {
-        if let Some(found) = self.kept.iter().position(|(of, _)| *of == Some((y, tz))) {
+        if let Some(found) = self.kept.iter().position(|row| row.of == Some((y, tz))) {
             return found;
         }
-        let slot = usize::from(self.kept[0].0 == Some((other, tz)));
-        let (of, sums) = &mut self.kept[slot];
+        let slot = usize::from(self.kept[0].of == Some((other, tz)));
+        let Kept { of, sums } = &mut self.kept[slot];
         *of = Some((y, tz));
         let [low, high] = &mut self.buffers;
         let width = sums.len();

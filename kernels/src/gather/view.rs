@@ -272,6 +272,7 @@ fn move_tiles<T>(
         .par_chunks_mut(slice * depth)
         .enumerate()
         .for_each(|(block, voxels)| {
+            let mut stored = [T::default(); TILE * TILE];
             let mut tile = [T::default(); TILE * TILE];
             let mut buffer = [T::default(); TILE];
             for y in (0..dims[1]).step_by(height) {
@@ -279,19 +280,19 @@ fn move_tiles<T>(
                     let mut first = [x, y, block * depth];
                     let (wide, long) =
                         (TILE.min(dims[0] - x), TILE.min(dims[along] - first[along]));
-                    for column in 0..wide {
+                    // All rows before any turns: the processor waits for them together.
+                    for (column, stored) in stored.chunks_exact_mut(TILE).take(wide).enumerate() {
                         first[0] = x + column;
                         let (xs, at) = stored_at(map, dims, first, long);
-                        let stored = source.row(xs, at, &mut buffer[..long]);
-                        let rows = tile[..long * TILE].chunks_exact_mut(TILE);
+                        stored[..long].copy_from_slice(source.row(xs, at, &mut buffer[..long]));
                         if flip {
-                            rows.rev()
-                                .zip(stored)
-                                .for_each(|(row, &voxel)| row[column] = voxel);
-                        } else {
-                            rows.zip(stored)
-                                .for_each(|(row, &voxel)| row[column] = voxel);
+                            stored[..long].reverse();
                         }
+                    }
+                    for (column, stored) in stored.chunks_exact(TILE).take(wide).enumerate() {
+                        let rows = tile.chunks_exact_mut(TILE).take(long);
+                        rows.zip(stored)
+                            .for_each(|(row, &voxel)| row[column] = voxel);
                     }
                     for (k, row) in tile.chunks_exact(TILE).take(long).enumerate() {
                         voxels[k * stride + y * dims[0] + x..][..wide]
