@@ -6,7 +6,7 @@ mod common;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::{Client, Keys, Queen, domain, keys};
@@ -16,7 +16,7 @@ use swarm_imaging::{
     Affine, FakePatient, Rescale, SeriesSpec, Volume, Voxels, write_labels, write_series,
 };
 use swarm_inference::pipeline::Progress;
-use swarm_inference::{PipelineError, Stage};
+use swarm_inference::{Considered, EngineKind, PipelineError, Stage};
 use swarm_store::{age, archive};
 use swarm_types::api::{BeePower, Lease};
 use swarm_types::power::{PowerRecord, Quality, Reading};
