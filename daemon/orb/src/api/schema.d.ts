@@ -568,7 +568,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The package as one tar. The weights may be bound by their licence, so it is for operators and approved bees. */
+        /** The package as one tar, or a range of it. The weights may be bound by their licence, so it is for operators and approved bees. */
         get: operations["models_package"];
         put?: never;
         post?: never;
@@ -6426,6 +6426,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Such as bytes=0-1023 */
+                range?: string | null;
                 /** @description The signer's address. */
                 "swarm-address": components["schemas"]["Address"];
                 /** @description Unix seconds of signing, at most 300 off. */
@@ -6443,8 +6445,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The package as one tar. The weights may be bound by their licence, so it is for operators and approved bees. */
+            /** @description The package as one tar, or a range of it. The weights may be bound by their licence, so it is for operators and approved bees. */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-tar": components["schemas"]["Octets"];
+                };
+            };
+            /** @description The range that was asked for */
+            206: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6517,6 +6528,15 @@ export interface operations {
             };
             /** @description The body is compressed; send it as it is */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The range is not within the blob */
+            416: {
                 headers: {
                     [name: string]: unknown;
                 };
