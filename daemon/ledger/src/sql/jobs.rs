@@ -1,7 +1,7 @@
 //! Jobs: what was ordered, and pages of all that is known of them.
 
 use rusqlite::{Connection, params};
-use swarm_types::order::{Order, SignedOrder};
+use swarm_types::order::SignedOrder;
 use swarm_types::receipt::Execution;
 use swarm_types::{Address, B256, EpochId, JobId, digest, sha256};
 
@@ -59,14 +59,7 @@ macro_rules! select_job {
 /// Reads a row of [`select_job`].
 pub(crate) fn read(c: &mut Columns<'_, '_>) -> Result<JobRecord, LedgerError> {
     let id = c.job()?;
-    let order = Order {
-        client: c.address()?,
-        model: c.digest()?,
-        input: c.digest()?,
-        max_fee: c.amount()?,
-        nonce: unbits(c.get()?),
-        deadline: c.get()?,
-    };
+    let order = c.order()?;
     let order = SignedOrder {
         order,
         signature: c.signature()?,

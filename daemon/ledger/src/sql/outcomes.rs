@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 use swarm_types::bundle::SettledJob;
-use swarm_types::order::{Order, SignedOrder};
+use swarm_types::order::SignedOrder;
 use swarm_types::receipt::Execution;
 use swarm_types::{Address, B256, JobId, MicroUsdc, Signature65, digest, sha256};
 
@@ -199,14 +199,7 @@ pub(crate) fn settled(
     let mut statement = conn.prepare_cached(SETTLED)?;
     for id in jobs {
         let read = |c: &mut Columns<'_, '_>| {
-            let order = Order {
-                client: c.address()?,
-                model: c.digest()?,
-                input: c.digest()?,
-                max_fee: c.amount()?,
-                nonce: unbits(c.get()?),
-                deadline: c.get()?,
-            };
+            let order = c.order()?;
             let signature = c.signature()?;
             let (commitment, fee, salt) = (c.digest()?, c.amount()?, c.digest()?);
             let worker = c.address()?;

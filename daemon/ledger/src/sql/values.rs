@@ -1,6 +1,7 @@
 //! Between the protocol's types and SQLite's.
 
 use rusqlite::{Connection, Params, Row, Statement, ToSql};
+use swarm_types::order::Order;
 use swarm_types::{Address, B256, JobId, MicroUsdc, Signature65};
 
 use crate::error::LedgerError;
@@ -90,6 +91,18 @@ impl<'a, 'b> Columns<'a, 'b> {
     pub fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, LedgerError> {
         let text: String = self.get()?;
         serde_json::from_str(&text).map_err(|e| damaged(format!("stored JSON: {e}")))
+    }
+
+    /// What a client ordered: client, model, input, max_fee, nonce, deadline.
+    pub fn order(&mut self) -> Result<Order, LedgerError> {
+        Ok(Order {
+            client: self.address()?,
+            model: self.digest()?,
+            input: self.digest()?,
+            max_fee: self.amount()?,
+            nonce: unbits(self.get()?),
+            deadline: self.get()?,
+        })
     }
 }
 

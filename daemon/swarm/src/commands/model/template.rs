@@ -69,8 +69,9 @@ pub fn run(session: &Session, args: &NewModelArgs) -> Result<()> {
         Window::Sliding { roi_size, .. } => *roi_size,
         Window::Whole {} => [SIZES * spec.input.size_multiple; 3],
     };
-    let placeholder = golden(dims, channels, &[(0, 0.0)], 1.0);
-    let package = package(&filled.replace("@GOLDEN@", &placeholder), &onnx)?;
+    // The network must run once before what it gives is known.
+    let provisional = golden(dims, channels, &[(0, 0.0)], 1.0);
+    let package = package(&filled.replace("@GOLDEN@", &provisional), &onnx)?;
     let config = local::config(args.onnxruntime.clone());
     let mut engine = CpuEngine::load(&package, &config.library, config.threads)
         .context("the network does not load")?;
