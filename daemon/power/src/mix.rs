@@ -8,7 +8,7 @@ use swarm_types::power::{PowerRecord, Quality, Reading};
 use crate::site::{Site, View};
 
 /// Basis points of a whole.
-const WHOLE_BPS: f64 = 10_000.0;
+const WHOLE_BPS: u16 = 10_000;
 /// Mixes that a bee remembers: a day of heartbeats.
 const REMEMBERED_MAX: usize = 2_880;
 
@@ -31,7 +31,8 @@ pub fn mix(site: &Site, view: &View, meter: String) -> PowerRecord {
     }
     let from_sun = solar.clamp(0.0, load);
     let from_battery = battery.clamp(0.0, load - from_sun);
-    let bps = |watts: f64| (watts / load * WHOLE_BPS) as u16;
+    // Multiplied before it is divided: 290 of 1 000 W are 2 900, not 2 899.
+    let bps = |watts: f64| (watts * f64::from(WHOLE_BPS) / load) as u16;
     let (sun, store) = (bps(from_sun), bps(from_battery));
     let parts = [view.solar, view.battery, view.load];
     let stale = parts.iter().any(|seen| seen.quality == Quality::Stale);
@@ -46,7 +47,7 @@ pub fn mix(site: &Site, view: &View, meter: String) -> PowerRecord {
         age_seconds: age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX)),
         solar: Reading::Bps(sun),
         battery: Reading::Bps(store),
-        grid: Reading::Bps(WHOLE_BPS as u16 - sun - store),
+        grid: Reading::Bps(WHOLE_BPS - sun - store),
     }
 }
 
@@ -77,8 +78,9 @@ impl Heard {
     /// The power record of a job that ran from `start` to `end`: shares weighted by the time for which each mix
     /// was the newest. Unknown as soon as it was unknown for a part of that time.
     pub fn record(&self, start: Duration, end: Duration) -> PowerRecord {
-        let mut weighed = [0.0; 2];
-        let (mut whole, mut stale) = (0.0, false);
+        // In whole nanoseconds: a mix that did not change is said as it was heard.
+        let mut weighed = [0_u128; 2];
+        let (mut whole, mut stale) = (0_u128, false);
         let mut last = None;
         let ends = self.mixes.iter().skip(1).map(|(at, _)| *at);
         let ends = ends.chain([Duration::MAX]);
@@ -97,9 +99,9 @@ impl Heard {
             else {
                 return nothing(&mix.meter);
             };
-            let weight = to.saturating_sub(from).as_secs_f64().max(1e-6);
-            weighed[0] += f64::from(solar) * weight;
-            weighed[1] += f64::from(battery) * weight;
+            let weight = to.saturating_sub(from).as_nanos().max(1);
+            weighed[0] += u128::from(solar) * weight;
+            weighed[1] += u128::from(battery) * weight;
             whole += weight;
             stale |= mix.quality == Quality::Stale;
             last = Some((*at, mix));
@@ -110,8 +112,7 @@ impl Heard {
         if (end.saturating_sub(at)) > HEARD_MAX {
             return nothing(&mix.meter);
         }
-        let solar = (weighed[0] / whole) as u16;
-        let battery = (weighed[1] / whole) as u16;
+        let [solar, battery] = weighed.map(|share| (share / whole) as u16);
         let age = end.saturating_sub(at).as_secs() + u64::from(mix.age_seconds.unwrap_or(0));
         PowerRecord {
             meter: mix.meter.clone(),
@@ -123,7 +124,7 @@ impl Heard {
             age_seconds: Some(u32::try_from(age).unwrap_or(u32::MAX)),
             solar: Reading::Bps(solar),
             battery: Reading::Bps(battery),
-            grid: Reading::Bps(WHOLE_BPS as u16 - solar - battery),
+            grid: Reading::Bps(WHOLE_BPS - solar - battery),
         }
     }
 }
@@ -189,6 +190,11 @@ mod tests {
             shares(0.0, 1_500.0, 1_000.0),
             (bps(0), bps(10_000), bps(0), estimated, Some(7))
         );
+        // Shares that no float holds exactly are not a basis point short.
+        assert_eq!(
+            shares(290.0, 570.0, 1_000.0),
+            (bps(2_900), bps(5_700), bps(1_400), estimated, Some(7))
+        );
         let nothing = shares(0.0, 0.0, 0.0);
         assert_eq!((nothing.0, nothing.3), (Reading::Unknown, Quality::Unknown));
     }
@@ -225,6 +231,20 @@ mod tests {
         assert_eq!(heard.record(at(40), at(40)).battery, Reading::Bps(10_000));
         // The queen has been away for too long.
         assert_eq!(heard.record(at(40), at(200)).quality, Quality::Unknown);
+    }
+
+    #[test]
+    fn a_mix_that_does_not_change_is_said_as_it_was_heard() {
+        let mix = said(7_500, 2_000, Quality::Estimated);
+        // Lengths that no float of seconds holds exactly, cut by a heartbeat anywhere.
+        for nanos in (1..5_000_000_000_u64).step_by(7_654_321) {
+            let mut heard = Heard::default();
+            heard.hear(at(0), mix.clone());
+            heard.hear(at(1) + Duration::from_nanos(nanos / 3), mix.clone());
+            let record = heard.record(at(1), at(1) + Duration::from_nanos(nanos));
+            let shares = (record.solar, record.battery, record.grid);
+            assert_eq!(shares, (mix.solar, mix.battery, mix.grid), "{nanos} ns");
+        }
     }
 
     #[test]
