@@ -21,7 +21,8 @@
 //! | [`labels`] | packed on their way to the host | yes |
 //!
 //! Each folder holds an operation's CPU reference, CUDA source, launcher (with its table of dtypes and layouts) and
-//! check; [`device`] is what they run on. The pipeline of `swarm-inference` uses the CPU reference.
+//! check; [`device`] is what they run on. The pipeline of `swarm-inference` uses the kernels where its engine is on a GPU and
+//! shares memory with them, else the CPU reference.
 
 pub mod activation;
 pub mod components;
@@ -47,3 +48,5 @@ pub use stitch::discrete;
 
 /// Names this set of kernels in the engine's descriptive string; raised when any arithmetic changes.
 pub const KERNEL_SET: &str = "cpu-reference-2";
+/// The same of the kernels on a GPU.
+pub const DEVICE_KERNEL_SET: &str = "cuda-1";

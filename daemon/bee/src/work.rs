@@ -93,7 +93,8 @@ pub(crate) fn compute(
     let input = open(&ciphertext, identity, lease, kind)?;
     drop(ciphertext);
     let ran = models.with(&lease.order.order.model, |runner| {
-        (runner.engine(), runner.run(&input, progress))
+        let results = runner.run(&input, progress);
+        (runner.engine(), results)
     });
     drop(input);
     let (engine, results) = match ran {

@@ -12,7 +12,7 @@ use swarm_inference::engine::select::survey;
 use swarm_inference::engine::tensorrt::{
     Artefact, Flavour, Library, Precision, Target, TensorRtEngine, compile,
 };
-use swarm_inference::engine::{Engine, EngineKind, Gpu};
+use swarm_inference::engine::{Engine, EngineKind, Gpu, Resident};
 use swarm_inference::{Accelerators, ModelPackage, Pipeline, PipelineConfig, default_runtime_path};
 use swarm_kernels::gather::launch::{Gather, Layout, Sampling};
 use swarm_kernels::orientation::{AxisCodes, AxisMap};
@@ -82,14 +82,15 @@ fn compare(
     let mut cpu = Pipeline::load(package.clone(), config)?;
     let [ours, theirs] = [&mut fastest, &mut cpu].map(|pipeline| {
         let begin = Instant::now();
+        let milliseconds = || begin.elapsed().as_secs_f64() * 1e3;
         let labels = pipeline
-            .segment(volume, &mut |_, _| {})
+            .segment(volume, &mut |stage, part| {
+                if part == 1.0 {
+                    println!("{:>10.1} ms: {} done", milliseconds(), stage.name());
+                }
+            })
             .map(|map| map.labels);
-        println!(
-            "{:>10.1} ms on {}",
-            begin.elapsed().as_secs_f64() * 1e3,
-            pipeline.engine()
-        );
+        println!("{:>10.1} ms on {}", milliseconds(), pipeline.engine());
         labels
     });
     let (ours, theirs) = (ours?, theirs?);

@@ -48,10 +48,22 @@ fn bytes_of_mut<T: Plain>(elements: &mut [T]) -> &mut [u8] {
     unsafe { std::slice::from_raw_parts_mut(elements.as_mut_ptr().cast(), size_of_val(elements)) }
 }
 
-/// `len` elements on a device, freed when dropped.
-pub struct Buffer<T: Plain> {
+/// An allocation, freed once.
+struct Memory {
     driver: Arc<dyn Driver>,
     address: u64,
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.driver.free(self.address);
+    }
+}
+
+/// `len` elements on a device, freed when the last part of them is dropped.
+pub struct Buffer<T: Plain> {
+    memory: Arc<Memory>,
+    first: usize,
     length: usize,
     elements: PhantomData<T>,
 }
@@ -64,8 +76,27 @@ impl<T: Plain> Buffer<T> {
         // No device has an allocation of nothing.
         let address = driver.allocate(bytes.max(1))?;
         Ok(Self {
-            driver,
-            address,
+            memory: Arc::new(Memory { driver, address }),
+            first: 0,
+            length,
+            elements: PhantomData,
+        })
+    }
+
+    /// The elements from `first` on, in the same memory: what is written to a part is in the whole. Work on one device
+    /// runs in the order in which it was queued, so that is no race.
+    pub fn part(&self, first: usize, length: usize) -> Result<Self, DeviceError> {
+        let needed = first.saturating_add(length);
+        if needed > self.length {
+            return Err(DeviceError::Length {
+                name: "buffer",
+                length: self.length,
+                needed,
+            });
+        }
+        Ok(Self {
+            memory: Arc::clone(&self.memory),
+            first: self.first + first,
             length,
             elements: PhantomData,
         })
@@ -89,23 +120,18 @@ impl<T: Plain> Buffer<T> {
     /// Waits for what is queued, then copies the content to the host.
     pub fn download(&self) -> Result<Vec<T>, DeviceError> {
         let mut elements = vec![T::default(); self.length];
-        self.driver
-            .download(self.address, bytes_of_mut(&mut elements))?;
+        self.memory
+            .driver
+            .download(self.address(), bytes_of_mut(&mut elements))?;
         Ok(elements)
     }
 
     /// The address on the device, for an engine that reads or writes the buffer itself on the same device.
     pub fn address(&self) -> u64 {
-        self.address
+        self.memory.address + (self.first * size_of::<T>()) as u64
     }
 
     pub(super) fn belongs_to(&self, driver: &Arc<dyn Driver>) -> bool {
-        Arc::ptr_eq(&self.driver, driver)
-    }
-}
-
-impl<T: Plain> Drop for Buffer<T> {
-    fn drop(&mut self) {
-        self.driver.free(self.address);
+        Arc::ptr_eq(&self.memory.driver, driver)
     }
 }

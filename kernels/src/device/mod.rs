@@ -18,7 +18,7 @@ pub mod check;
 mod cuda;
 mod driver;
 mod half;
-#[cfg(test)]
+#[cfg(any(test, feature = "shim"))]
 pub(crate) mod shim;
 
 use std::sync::Arc;
@@ -114,10 +114,20 @@ impl Device {
         })
     }
 
-    #[cfg(test)]
-    pub(crate) fn shim() -> Self {
+    /// The host: the same kernels, compiled by g++, thread after thread. For tests, which it makes fail where there is no
+    /// compiler.
+    #[cfg(any(test, feature = "shim"))]
+    pub fn shim() -> Self {
         Self {
             driver: Arc::new(shim::Shim::default()),
+        }
+    }
+
+    /// The same as a small card: no allocation may be larger than `bytes`.
+    #[cfg(any(test, feature = "shim"))]
+    pub fn small_shim(bytes: usize) -> Self {
+        Self {
+            driver: Arc::new(shim::Shim::with_allocations_up_to(bytes)),
         }
     }
 
@@ -309,6 +319,19 @@ mod tests {
         assert_eq!(buffer.download().expect("read"), [7; 5]);
         graph.replay().expect("replayed");
         assert_eq!(buffer.download().expect("read"), [0; 5]);
+    }
+
+    #[test]
+    fn shim_parts_are_the_whole() {
+        let device = Device::shim();
+        let whole = device.upload(&[1u32, 2, 3, 4, 5]).expect("memory");
+        let part = whole.part(1, 3).expect("within");
+        let end = part.part(1, 2).expect("within");
+        device.stage(&end, 1, &[9]).expect("within");
+        assert_eq!(part.download().expect("read"), [2, 3, 9]);
+        assert!(matches!(part.part(2, 2), Err(DeviceError::Length { .. })));
+        drop((whole, part));
+        assert_eq!(end.download().expect("its memory is still there"), [3, 9]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The tests' device: `all.cu` compiled as host C++ by the machine's compiler, loaded, and called. Device memory is
+//! The tests' device, of this crate's and, with the feature `shim`, of others': `all.cu` compiled as host C++ by the machine's compiler, loaded, and called. Device memory is
 //! the host's. With `SWARM_SHIM_SANITIZE=1` (and the address sanitizer's library preloaded, as `kernels/check` does)
 //! every access out of bounds and every undefined operation ends the test.
 #![allow(unsafe_code)] // A C interface, and addresses that are pointers.
@@ -88,6 +88,8 @@ static RUNNING: Mutex<()> = Mutex::new(());
 #[derive(Default)]
 pub(crate) struct Shim {
     state: Mutex<State>,
+    /// Bytes of the largest allocation that is given.
+    largest: Option<usize>,
 }
 
 #[derive(Default)]
@@ -105,6 +107,13 @@ enum Step {
 }
 
 impl Shim {
+    pub(super) fn with_allocations_up_to(bytes: usize) -> Self {
+        Self {
+            largest: Some(bytes),
+            ..Self::default()
+        }
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state
             .lock()
@@ -165,6 +174,9 @@ impl Driver for Shim {
     }
 
     fn allocate(&self, bytes: usize) -> Result<u64, DeviceError> {
+        if self.largest.is_some_and(|largest| bytes > largest) {
+            return Err(DeviceError::Memory { bytes });
+        }
         // SAFETY: plain memory.
         let memory = unsafe { (api().allocate)(bytes) };
         if memory.is_null() {

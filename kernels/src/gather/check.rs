@@ -3,11 +3,12 @@
 use super::launch::{Gather, Layout, Rescale, Sampling, Voxel};
 use super::orientation::{AxisCodes, AxisMap};
 use super::resample::{Interpolation, resample};
+use super::resize::{ResizeMode, resize};
 use super::spacing::spaced_grid;
 use crate::device::check::{Failure, ODD_DIMS, close, equal, noise, straight_grid, z_fastest};
 use crate::device::{Device, Half};
 use crate::intensity::{Intensity, ScaleRange, scale_range};
-use crate::{Field, Grid};
+use crate::{Field, Grid, KernelError};
 
 const RANGE: ScaleRange = ScaleRange {
     a_min: -160.0,
@@ -31,6 +32,7 @@ pub fn run(device: &Device) -> Result<(), Failure> {
                 images::<f32>(device, seed, &grid, &map, |v| v * 900.0 - 300.0)?;
             }
             labels(device, seed, &grid, &map)?;
+            resized(device, seed, &grid, &map)?;
         }
     }
     turned(device)
@@ -139,6 +141,44 @@ fn labels(device: &Device, seed: u64, grid: &Grid, map: &AxisMap) -> Result<(), 
     )
 }
 
+/// A resize there and back, in every mode that has tables.
+fn resized(device: &Device, seed: u64, grid: &Grid, map: &AxisMap) -> Result<(), Failure> {
+    let stored = noise(seed + 90, grid.voxels());
+    let source = Field::new(grid.clone(), stored)?;
+    let oriented = map.apply(&source)?;
+    let dims = [5, 48, 37];
+    for mode in [
+        ResizeMode::Nearest,
+        ResizeMode::NearestExact,
+        ResizeMode::Trilinear,
+    ] {
+        let there = resize(&oriented, dims, mode)?;
+        let back = resize(&there, oriented.grid().dims(), mode)?;
+        let back = map
+            .inverse()
+            .apply(&Field::new(oriented.grid().clone(), back.into_parts().1)?)?;
+        for layout in [Layout::ZFastest, Layout::XFastest] {
+            let what = format!("resize {:?} {mode:?} {layout:?} {map:?}", grid.dims());
+            let sampling = Sampling::resized(grid, map, dims, mode, layout)?;
+            let mut output = device.allocate::<f32>(there.voxels().len())?;
+            let input = device.upload(source.voxels())?;
+            Gather::new(device, sampling, None)?.run(device, &input, None, &mut output)?;
+            close(&what, &output.download()?, &in_layout(&there, layout), 1e-6)?;
+
+            let input = device.upload(&z_fastest(&there))?;
+            let sampling = Sampling::resized_back(dims, map, grid, mode, layout)?;
+            let mut output = device.allocate::<f32>(grid.voxels())?;
+            Gather::new(device, sampling, None)?.run(device, &input, None, &mut output)?;
+            close(&what, &output.download()?, &in_layout(&back, layout), 1e-6)?;
+        }
+    }
+    let area = Sampling::resized(grid, map, dims, ResizeMode::Area, Layout::ZFastest);
+    match area {
+        Err(KernelError::Parameter { name: "mode", .. }) => Ok(()),
+        _ => Err(Failure::Differs("a mean has no tables".to_owned())),
+    }
+}
+
 /// Axes that turn: an oblique source onto a straight target.
 fn turned(device: &Device) -> Result<(), Failure> {
     let affine = [
@@ -176,6 +216,12 @@ fn turned(device: &Device) -> Result<(), Failure> {
             let sampling = Sampling::onto(&grid, &map, &target, Interpolation::Linear, layout)?;
             let gather = Gather::new(device, sampling, Some(&rescale))?;
             let mut output = device.allocate::<f32>(target.voxels())?;
+            gather.run(device, &device.upload(&stored)?, None, &mut output)?;
+            close("turned", &output.download()?, &raw, tolerance(&raw))?;
+            let expected = resample(&oriented, &target, Interpolation::Nearest)?;
+            let raw = in_layout(&expected, layout);
+            let sampling = Sampling::onto(&grid, &map, &target, Interpolation::Nearest, layout)?;
+            let gather = Gather::new(device, sampling, Some(&rescale))?;
             gather.run(device, &device.upload(&stored)?, None, &mut output)?;
             close("turned", &output.download()?, &raw, tolerance(&raw))?;
         }

@@ -185,7 +185,8 @@ __device__ __forceinline__ void gather_affine(const AffineArgs &a) {
     GATHER(IN, f16, nearest, false)        \
     GATHER(IN, f32, nearest, false)        \
     GATHER_AFFINE(IN, f16, linear, true)   \
-    GATHER_AFFINE(IN, f32, linear, true)
+    GATHER_AFFINE(IN, f32, linear, true)   \
+    GATHER_AFFINE(IN, f32, nearest, false)
 GATHER_FROM(i16)
 GATHER_FROM(u16)
 GATHER_FROM(u8)

@@ -306,14 +306,13 @@ impl Gather {
             && if labels {
                 In::NAME == "u8" && mode == "nearest"
             } else {
-                image && (mode == "linear" || !affine)
+                image && (mode == "linear" || !affine || Out::NAME == "f32")
             };
         if !exists {
             return Err(DeviceError::Kernel(KernelError::Parameter {
                 name: "gather",
                 value: format!("{} to {}, {mode}", In::NAME, Out::NAME),
-                rule: "must be i16, u16, u8 or f32 to f16 or f32, linear (or nearest where no axis turns), or u8 to \
-                       u8 nearest",
+                rule: "must be i16, u16, u8 or f32 to f32, or to f16 (not nearest where axes turn), or u8 to u8 nearest",
             }));
         }
         let voxels = sampling.dims.iter().product();

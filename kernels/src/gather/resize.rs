@@ -32,16 +32,23 @@ pub fn resize<'a>(
     let view = volume.into();
     let grid = resized_grid(view.grid(), dims)?;
     let dims_in = view.grid().dims();
-    let voxels = match mode {
+    let voxels = match taps(dims_in, dims, mode) {
         _ if dims == dims_in => view.into_field().into_parts().1,
-        ResizeMode::Nearest => view.gathered(per_axis(dims_in, dims, nearest), table::gather),
-        ResizeMode::NearestExact => {
-            view.gathered(per_axis(dims_in, dims, nearest_exact), table::gather)
-        }
-        ResizeMode::Trilinear => view.gathered(per_axis(dims_in, dims, linear), table::interpolate),
-        ResizeMode::Area => area(view.into_field().voxels(), dims_in, dims),
+        Some(taps) if mode == ResizeMode::Trilinear => view.gathered(taps, table::interpolate),
+        Some(taps) => view.gathered(taps, table::gather),
+        None => area(view.into_field().voxels(), dims_in, dims),
     };
     Field::new(grid, voxels)
+}
+
+/// Where each axis reads the volume; nothing for a mean over all voxels touched.
+pub(super) fn taps(from: [usize; 3], to: [usize; 3], mode: ResizeMode) -> Option<[Vec<Tap>; 3]> {
+    Some(match mode {
+        ResizeMode::Nearest => per_axis(from, to, nearest),
+        ResizeMode::NearestExact => per_axis(from, to, nearest_exact),
+        ResizeMode::Trilinear => per_axis(from, to, linear),
+        ResizeMode::Area => return None,
+    })
 }
 
 /// The number of the largest channel (the first wins a tie) after a trilinear [`resize`] of every channel to `dims`. The

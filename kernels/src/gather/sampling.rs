@@ -4,6 +4,7 @@
 
 use super::orientation::AxisMap;
 use super::resample::{Interpolation, axis_taps, source_coordinates};
+use super::resize::{self, ResizeMode};
 use super::table::Tap;
 use crate::KernelError;
 use crate::grid::Grid;
@@ -56,20 +57,7 @@ impl Sampling {
         let (matrix, origin) = source_coordinates(&oriented, target);
         let feeds: [(usize, bool); 3] = std::array::from_fn(|k| map.feeds(k));
         let path = match axis_taps(&oriented, target, &matrix, origin, mode) {
-            Some(mut axes) => {
-                for (k, taps) in axes.iter_mut().enumerate() {
-                    if feeds[k].1 {
-                        let n = oriented.dims()[k];
-                        taps.iter_mut().for_each(|tap| *tap = tap.mirrored(n));
-                    }
-                }
-                let [x, y, z] = axes;
-                let mut tables = [(x, feeds[0].0), (y, feeds[1].0), (z, feeds[2].0)];
-                if layout == Layout::XFastest {
-                    tables.reverse();
-                }
-                Path::Tables(tables)
-            }
+            Some(axes) => Path::Tables(forth(axes, map, oriented.dims(), layout)),
             None => Path::Affine {
                 matrix,
                 origin,
@@ -88,46 +76,72 @@ impl Sampling {
         })
     }
 
-    /// The way back: a tensor with z fastest on `work`, resampled onto `native` turned by `map`, and turned back; the
-    /// output has x fastest, as the native volume. What [`crate::invert::invert`] does.
+    /// A volume on `source`, turned by `map`, then resized to `dims`: what [`AxisMap::apply`] and
+    /// [`super::resize::resize`] do one after the other. [`ResizeMode::Area`] has no tables and is refused.
+    pub fn resized(
+        source: &Grid,
+        map: &AxisMap,
+        dims: [usize; 3],
+        mode: ResizeMode,
+        layout: Layout,
+    ) -> Result<Self, KernelError> {
+        let oriented = map.grid(source)?.dims();
+        let axes = resize_taps(oriented, dims, mode)?;
+        Ok(Self {
+            mode: interpolation(mode),
+            source: source.dims(),
+            dims: output_dims(dims, layout),
+            path: Path::Tables(forth(axes, map, oriented, layout)),
+        })
+    }
+
+    /// The way back: a tensor with z fastest on `work`, resampled onto `native` turned by `map`, and turned back. What
+    /// [`crate::invert::invert`] does.
     pub fn back(
         work: &Grid,
         map: &AxisMap,
         native: &Grid,
         mode: Interpolation,
+        layout: Layout,
     ) -> Result<Self, KernelError> {
         let oriented = map.grid(native)?;
         let (matrix, origin) = source_coordinates(work, &oriented);
         let feeds: [(usize, bool); 3] = std::array::from_fn(|k| map.feeds(k));
         let path = match axis_taps(work, &oriented, &matrix, origin, mode) {
-            Some(axes) => {
-                let mut tables: [(Vec<Tap>, usize); 3] = Default::default();
-                for (k, mut taps) in axes.into_iter().enumerate() {
-                    let (native_axis, flip) = feeds[k];
-                    if flip {
-                        taps.reverse();
-                    }
-                    tables[2 - native_axis] = (taps, 2 - k);
-                }
-                Path::Tables(tables)
-            }
+            Some(axes) => Path::Tables(back(axes, map, layout)),
             None => Path::Affine {
                 matrix,
                 origin,
                 from: [2, 1, 0],
                 flip: [false; 3],
-                layout: Layout::XFastest,
+                layout,
                 pick: feeds.map(|(axis, _)| axis),
                 mirror: std::array::from_fn(|k| feeds[k].1.then(|| oriented.dims()[k] - 1)),
             },
         };
-        let mut source = work.dims();
-        source.reverse();
         Ok(Self {
             mode,
-            source,
-            dims: output_dims(native.dims(), Layout::XFastest),
+            source: reversed(work.dims()),
+            dims: output_dims(native.dims(), layout),
             path,
+        })
+    }
+
+    /// The way back from a resize: a tensor with z fastest of `work` voxels, resized to `native` turned by `map`, and
+    /// turned back.
+    pub fn resized_back(
+        work: [usize; 3],
+        map: &AxisMap,
+        native: &Grid,
+        mode: ResizeMode,
+        layout: Layout,
+    ) -> Result<Self, KernelError> {
+        let axes = resize_taps(work, map.grid(native)?.dims(), mode)?;
+        Ok(Self {
+            mode: interpolation(mode),
+            source: reversed(work),
+            dims: output_dims(native.dims(), layout),
+            path: Path::Tables(back(axes, map, layout)),
         })
     }
 
@@ -142,9 +156,77 @@ impl Sampling {
     }
 }
 
-fn output_dims(mut dims: [usize; 3], layout: Layout) -> [usize; 3] {
-    if layout == Layout::XFastest {
-        dims.reverse();
+/// Tables over the turned volume's axes as tables over the stored one's.
+fn forth(
+    mut axes: [Vec<Tap>; 3],
+    map: &AxisMap,
+    oriented: [usize; 3],
+    layout: Layout,
+) -> [(Vec<Tap>, usize); 3] {
+    for (k, taps) in axes.iter_mut().enumerate() {
+        if map.feeds(k).1 {
+            taps.iter_mut()
+                .for_each(|tap| *tap = tap.mirrored(oriented[k]));
+        }
     }
+    let [x, y, z] = axes;
+    let mut tables = [
+        (x, map.feeds(0).0),
+        (y, map.feeds(1).0),
+        (z, map.feeds(2).0),
+    ];
+    if layout == Layout::XFastest {
+        tables.reverse();
+    }
+    tables
+}
+
+/// Tables for the turned volume's axes as tables for the native one's; the source is a tensor with z fastest.
+fn back(axes: [Vec<Tap>; 3], map: &AxisMap, layout: Layout) -> [(Vec<Tap>, usize); 3] {
+    let mut tables: [(Vec<Tap>, usize); 3] = Default::default();
+    for (k, mut taps) in axes.into_iter().enumerate() {
+        let (native_axis, flip) = map.feeds(k);
+        if flip {
+            taps.reverse();
+        }
+        tables[native_axis] = (taps, 2 - k);
+    }
+    if layout == Layout::XFastest {
+        tables.reverse();
+    }
+    tables
+}
+
+fn resize_taps(
+    from: [usize; 3],
+    to: [usize; 3],
+    mode: ResizeMode,
+) -> Result<[Vec<Tap>; 3], KernelError> {
+    if to.contains(&0) {
+        return Err(KernelError::Dims { dims: to });
+    }
+    resize::taps(from, to, mode).ok_or_else(|| KernelError::Parameter {
+        name: "mode",
+        value: format!("{mode:?}"),
+        rule: "must be nearest, nearest-exact or trilinear on a device",
+    })
+}
+
+fn interpolation(mode: ResizeMode) -> Interpolation {
+    match mode {
+        ResizeMode::Trilinear => Interpolation::Linear,
+        ResizeMode::Nearest | ResizeMode::NearestExact | ResizeMode::Area => Interpolation::Nearest,
+    }
+}
+
+fn reversed(mut dims: [usize; 3]) -> [usize; 3] {
+    dims.reverse();
     dims
+}
+
+fn output_dims(dims: [usize; 3], layout: Layout) -> [usize; 3] {
+    match layout {
+        Layout::ZFastest => dims,
+        Layout::XFastest => reversed(dims),
+    }
 }

@@ -3,7 +3,8 @@
 use super::invert;
 use super::launch::Invert;
 use crate::device::Device;
-use crate::device::check::{Failure, ODD_DIMS, equal, noise, straight_grid, z_fastest};
+use crate::device::check::{Failure, ODD_DIMS, close, equal, noise, straight_grid, z_fastest};
+use crate::gather::launch::{Gather, Layout, Sampling};
 use crate::gather::orientation::{AxisCodes, AxisMap};
 use crate::gather::resample::Interpolation;
 use crate::gather::spacing::spaced_grid;
@@ -37,6 +38,27 @@ pub fn run(device: &Device) -> Result<(), Failure> {
                 Invert::new(device, &work, &map, &native)?.run(device, &input, &mut output)?;
                 let what = format!("invert {dims:?} {codes}");
                 equal(&what, &output.download()?, &bytes(expected.voxels()))?;
+
+                // Scores, in both layouts.
+                let input = device.upload(&z_fastest(&field))?;
+                for mode in [Interpolation::Nearest, Interpolation::Linear] {
+                    let expected = invert(&field, &map, &native, mode)?;
+                    for layout in [Layout::ZFastest, Layout::XFastest] {
+                        let sampling = Sampling::back(&work, &map, &native, mode, layout)?;
+                        let mut output = device.allocate::<f32>(native.voxels())?;
+                        Gather::new(device, sampling, None)?.run(
+                            device,
+                            &input,
+                            None,
+                            &mut output,
+                        )?;
+                        let expected = match layout {
+                            Layout::ZFastest => z_fastest(&expected),
+                            Layout::XFastest => expected.voxels().to_vec(),
+                        };
+                        close(&what, &output.download()?, &expected, 250.0 * 1e-6)?;
+                    }
+                }
             }
         }
     }

@@ -8,7 +8,7 @@
 //! Nearest; picks the same voxels as the reference. Reads the labels once and writes the native volume once.
 
 use crate::device::{Buffer, Device, DeviceError};
-use crate::gather::launch::{Gather, Sampling};
+use crate::gather::launch::{Gather, Layout, Sampling};
 use crate::gather::orientation::AxisMap;
 use crate::gather::resample::Interpolation;
 use crate::grid::Grid;
@@ -26,7 +26,8 @@ impl Invert {
         map: &AxisMap,
         native: &Grid,
     ) -> Result<Self, DeviceError> {
-        let sampling = Sampling::back(work, map, native, Interpolation::Nearest);
+        let layout = Layout::XFastest;
+        let sampling = Sampling::back(work, map, native, Interpolation::Nearest, layout);
         Ok(Self {
             gather: Gather::new(device, sampling.map_err(DeviceError::Kernel)?, None)?,
         })

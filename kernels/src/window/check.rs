@@ -32,6 +32,14 @@ pub fn run(device: &Device) -> Result<(), Failure> {
             extract(device, &tensor, dims, &flat, roi, None, -1.0, &mut output)?;
             equal(&what, &output.download()?, &expected)?;
 
+            let labels = |values: &[f32]| -> Vec<u8> {
+                values.iter().map(|v| (v.max(0.0) * 200.0) as u8).collect()
+            };
+            let bytes = device.upload(&labels(&tensor.download()?))?;
+            let mut cut = device.allocate::<u8>(expected.len())?;
+            extract(device, &bytes, dims, &flat, roi, None, 0.0, &mut cut)?;
+            equal(&what, &cut.download()?, &labels(&expected))?;
+
             let doubled = Intensity {
                 mul: 2.0,
                 add: 0.5,

@@ -31,3 +31,5 @@ __device__ __forceinline__ void extract(const ExtractArgs &a) {
 KERNEL(window_extract_f32_f32, ExtractArgs) { extract<f32, f32>(a); }
 KERNEL(window_extract_f32_f16, ExtractArgs) { extract<f32, f16>(a); }
 KERNEL(window_extract_f16_f16, ExtractArgs) { extract<f16, f16>(a); }
+// Labels.
+KERNEL(window_extract_u8_u8, ExtractArgs) { extract<u8, u8>(a); }

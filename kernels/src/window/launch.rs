@@ -2,8 +2,8 @@
 //!
 //! | | element | layout |
 //! |---|---|---|
-//! | input | `f32`, [`crate::device::Half`] | z fastest |
-//! | output | `f32` (of `f32`), [`crate::device::Half`] | window after window, each z fastest |
+//! | input | `f32`, [`crate::device::Half`], `u8` | z fastest |
+//! | output | `f32` (of `f32`), [`crate::device::Half`], `u8` (of `u8`) | window after window, each z fastest |
 //! | starts | `i32`, x y z of each window | may lie outside: there `fill` is read, so no padded copy is needed |
 //! | intensity | [`Intensity`] | optional: percentiles and moments cost no pass of their own |
 //!
@@ -42,7 +42,8 @@ pub fn extract<In: Voxel, Out: Voxel>(
     fill: f32,
     output: &mut Buffer<Out>,
 ) -> Result<(), DeviceError> {
-    let exists = [("f32", "f32"), ("f32", "f16"), ("f16", "f16")].contains(&(In::NAME, Out::NAME));
+    let pairs = [("f32", "f32"), ("f32", "f16"), ("f16", "f16"), ("u8", "u8")];
+    let exists = pairs.contains(&(In::NAME, Out::NAME));
     if !exists || !starts.len().is_multiple_of(3) || dims.contains(&0) || roi.contains(&0) {
         return Err(DeviceError::Kernel(KernelError::Parameter {
             name: "windows",
@@ -52,7 +53,7 @@ pub fn extract<In: Voxel, Out: Voxel>(
                 Out::NAME,
                 starts.len()
             ),
-            rule: "must be f32 to f32 or f16, or f16 to f16; three starts a window; no empty axis",
+            rule: "must be f32 to f32 or f16, f16 to f16 or u8 to u8; three starts a window; no empty axis",
         }));
     }
     let windows = starts.len() / 3;

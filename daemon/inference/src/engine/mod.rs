@@ -17,7 +17,7 @@ pub mod tensorrt;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use swarm_kernels::device::DeviceError;
+use swarm_kernels::device::{Buffer, Device, DeviceError};
 use swarm_types::{B256, sha256};
 
 pub use cpu::CpuEngine;
@@ -35,10 +35,30 @@ pub trait Engine: Send {
     /// The network's output for one input of `dims` voxels (x, y, z): channel after channel, same dims.
     fn infer(&mut self, input: Vec<f32>, dims: [usize; 3]) -> Result<Vec<f32>, EngineError>;
 
+    /// The engine over device memory, where it has that: kernels before and after it then run on the same device.
+    fn resident(&mut self) -> Option<&mut dyn Resident> {
+        None
+    }
+
     /// Hears that all golden cases passed. An engine that was compiled notes that it ran.
     fn passed(&mut self) -> Result<(), EngineError> {
         Ok(())
     }
+}
+
+/// An engine that reads and writes a device's memory on the device's own stream.
+pub trait Resident: Send {
+    /// Where.
+    fn device(&self) -> &Device;
+
+    /// Queues one run behind what the device's stream has: no copy, no wait. Both buffers hold float32 with z fastest, at
+    /// addresses that are multiples of 256; `output` channel after channel.
+    fn queue(
+        &mut self,
+        input: &Buffer<f32>,
+        dims: [usize; 3],
+        output: &mut Buffer<f32>,
+    ) -> Result<(), EngineError>;
 }
 
 /// A GPU of this machine.

@@ -43,6 +43,20 @@ pub(super) fn labels(
     }
 }
 
+/// Takes the steps after the last change of the grid, which change labels only.
+pub(super) fn refined(steps: &[Postprocess], labels: Field<u8>) -> Result<Field<u8>, KernelError> {
+    let trace = Trace::default();
+    let state = steps
+        .iter()
+        .try_fold(State::Labels(labels), |state, step| {
+            apply(step, state, &trace)
+        })?;
+    match state {
+        State::Labels(labels) => Ok(labels),
+        State::Scores(_) => unreachable!("labels stay labels"),
+    }
+}
+
 fn apply(step: &Postprocess, state: State, trace: &Trace) -> Result<State, KernelError> {
     Ok(match (step, state) {
         (Postprocess::Activations { kind }, State::Scores(scores)) => {

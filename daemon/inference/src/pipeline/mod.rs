@@ -1,5 +1,7 @@
-//! The way of a scan through a model: prepare, infer, finish.
+//! The way of a scan through a model: prepare, infer, finish. On the CPU, which is the reference; or, where the engine
+//! shares memory with the kernels, on the GPU ([`device`]).
 
+mod device;
 mod finish;
 mod prepare;
 mod scan;
@@ -9,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use swarm_imaging::Volume;
+use swarm_kernels::device::DeviceError;
 use swarm_kernels::view::View;
 use swarm_kernels::{Field, Grid, KernelError};
 
@@ -18,10 +21,11 @@ use crate::engine::{
 };
 use crate::golden::{self, GoldenError};
 use crate::package::step::Preprocess;
-use crate::package::{ModelPackage, PackageError};
+use crate::package::{ModelPackage, PackageError, Spec};
 
 use scan::Scan;
 
+use device::Plan;
 pub use prepare::INPUT_VOXELS_MAX;
 pub use scores::{SCORES_MAX, WINDOWS_MAX};
 
@@ -148,6 +152,10 @@ pub enum PipelineError {
 pub struct Pipeline {
     package: ModelPackage,
     engine: Box<dyn Engine>,
+    /// The engine, with the kernels that ran last beside it.
+    info: EngineInfo,
+    /// Whether kernels on the engine's device may run beside it.
+    on_device: bool,
     considered: Vec<Considered>,
     pool: rayon::ThreadPool,
 }
@@ -245,8 +253,10 @@ impl Pipeline {
             .build()
             .map_err(|source| PipelineError::Threads { threads, source })?;
         let mut pipeline = Self {
+            info: engine.info().clone(),
             package,
             engine,
+            on_device: false,
             considered: Vec::new(),
             pool,
         };
@@ -254,13 +264,35 @@ impl Pipeline {
             golden::run(pipeline.engine.as_mut(), number, case)?;
         }
         pipeline.engine.passed()?;
+        pipeline.choose_kernels();
         tracing::info!(
             model = pipeline.package.spec().name,
             digest = %pipeline.package.digest(),
-            engine = %pipeline.engine.info(),
+            engine = %pipeline.info,
             "model loaded and its golden cases passed"
         );
         Ok(pipeline)
+    }
+
+    /// Kernels run on the engine's device if it shares its memory, if there are some for the package's steps, and if they
+    /// give the reference's labels.
+    fn choose_kernels(&mut self) {
+        let Self {
+            package,
+            engine,
+            pool,
+            ..
+        } = self;
+        if engine.resident().is_none() {
+            return;
+        }
+        match pool.install(|| device::held_to_reference(package.spec(), engine.as_mut())) {
+            Ok(()) => {
+                self.on_device = true;
+                self.info.kernels = swarm_kernels::DEVICE_KERNEL_SET;
+            }
+            Err(reason) => tracing::warn!(reason, "the GPU's kernels are passed over"),
+        }
     }
 
     /// Runs the first golden case: the tiny inference that a bee's readiness needs.
@@ -279,9 +311,9 @@ impl Pipeline {
         &self.package
     }
 
-    /// What runs it.
+    /// What runs it; after a scan, what that ran on.
     pub fn engine(&self) -> &EngineInfo {
-        self.engine.info()
+        &self.info
     }
 
     /// What kernels and results are computed on.
@@ -298,11 +330,30 @@ impl Pipeline {
         let Self {
             package,
             engine,
+            info,
             pool,
             ..
         } = self;
         check_modality(volume, package)?;
-        pool.install(|| segment(package, engine.as_mut(), volume, progress))
+        if self.on_device
+            && let Some(resident) = engine.resident()
+            && let Ok(plan) = Plan::of(package.spec())
+        {
+            info.kernels = swarm_kernels::DEVICE_KERNEL_SET;
+            let spec = package.spec();
+            match pool.install(|| device::segment(spec, &plan, resident, volume, progress)) {
+                // The scan's working set is too large for this card; the network's own is not.
+                Err(PipelineError::Engine(EngineError::Device(DeviceError::Memory { bytes }))) => {
+                    tracing::warn!(
+                        bytes,
+                        "too little memory on the GPU: the CPU prepares and finishes"
+                    );
+                }
+                done => return done,
+            }
+        }
+        info.kernels = swarm_kernels::KERNEL_SET;
+        pool.install(|| segment(package.spec(), engine.as_mut(), volume, progress))
     }
 }
 
@@ -328,13 +379,13 @@ fn check_modality(volume: &Volume, package: &ModelPackage) -> Result<(), Pipelin
     }
 }
 
+/// The way on the CPU: the reference of every other.
 fn segment(
-    package: &ModelPackage,
+    spec: &Spec,
     engine: &mut dyn Engine,
     volume: &Volume,
     progress: Progress<'_>,
 ) -> Result<LabelMap, PipelineError> {
-    let spec = package.spec();
     progress(Stage::Prepare, 0.0);
     let mut trace = prepare::Trace::default();
     let (field, nonfinite_voxels) =

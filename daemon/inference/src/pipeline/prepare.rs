@@ -89,14 +89,14 @@ fn on_grid<T>(field: Field<T>, grid: &Grid) -> Result<Field<T>, KernelError> {
     Field::new(grid.clone(), field.into_parts().1)
 }
 
-fn interpolation(mode: InvertMode) -> Interpolation {
+pub(super) fn interpolation(mode: InvertMode) -> Interpolation {
     match mode {
         InvertMode::Nearest | InvertMode::NearestExact => Interpolation::Nearest,
         InvertMode::Trilinear => Interpolation::Linear,
     }
 }
 
-fn resizing(mode: InvertMode) -> ResizeMode {
+pub(super) fn resizing(mode: InvertMode) -> ResizeMode {
     match mode {
         InvertMode::Nearest => ResizeMode::Nearest,
         InvertMode::NearestExact => ResizeMode::NearestExact,
@@ -119,24 +119,14 @@ pub(super) fn apply<'a>(
             return view.turned(&map);
         }
         Preprocess::Spacing { pixdim, mode } => {
-            let mode = match mode {
-                step::SpacingMode::Bilinear => Interpolation::Linear,
-                step::SpacingMode::Nearest => Interpolation::Nearest,
-            };
             let target = within_limit(spaced_grid(&grid, *pixdim)?)?;
             trace.0.push(Undo::Resample(grid));
-            resample(view, &target, mode)?
+            resample(view, &target, spacing_mode(*mode))?
         }
         Preprocess::Resize { spatial_size, mode } => {
-            let mode = match mode {
-                step::ResizeMode::Area => ResizeMode::Area,
-                step::ResizeMode::Nearest => ResizeMode::Nearest,
-                step::ResizeMode::NearestExact => ResizeMode::NearestExact,
-                step::ResizeMode::Trilinear => ResizeMode::Trilinear,
-            };
             limit(*spatial_size)?;
             trace.0.push(Undo::Resize(grid));
-            resize(view, *spatial_size, mode)?
+            resize(view, *spatial_size, resize_mode(*mode))?
         }
         Preprocess::CropForeground {
             margin,
@@ -216,7 +206,23 @@ fn changed(
     Ok(field)
 }
 
-fn padding(method: step::PadMethod) -> PadMethod {
+pub(super) fn spacing_mode(mode: step::SpacingMode) -> Interpolation {
+    match mode {
+        step::SpacingMode::Bilinear => Interpolation::Linear,
+        step::SpacingMode::Nearest => Interpolation::Nearest,
+    }
+}
+
+pub(super) fn resize_mode(mode: step::ResizeMode) -> ResizeMode {
+    match mode {
+        step::ResizeMode::Area => ResizeMode::Area,
+        step::ResizeMode::Nearest => ResizeMode::Nearest,
+        step::ResizeMode::NearestExact => ResizeMode::NearestExact,
+        step::ResizeMode::Trilinear => ResizeMode::Trilinear,
+    }
+}
+
+pub(super) fn padding(method: step::PadMethod) -> PadMethod {
     match method {
         step::PadMethod::Symmetric => PadMethod::Symmetric,
         step::PadMethod::End => PadMethod::End,
@@ -243,7 +249,7 @@ fn within_limit(grid: Grid) -> Result<Grid, KernelError> {
     Ok(grid)
 }
 
-fn limit(dims: [usize; 3]) -> Result<(), KernelError> {
+pub(super) fn limit(dims: [usize; 3]) -> Result<(), KernelError> {
     let voxels = dims
         .iter()
         .try_fold(1usize, |product, &n| product.checked_mul(n));

@@ -23,16 +23,66 @@ pub(super) fn scores(
 ) -> Result<Vec<Field<f32>>, PipelineError> {
     let dims = input.grid().dims();
     let channels = spec.output.channels;
-    if input.grid().voxels().saturating_mul(channels) > SCORES_MAX {
+    match windows(spec, dims)? {
+        None => {
+            let tensor = engine.infer(layout::to_tensor(input, [0; 3], dims)?, dims)?;
+            split(&tensor, input)
+        }
+        Some(windows) => sliding(engine, input, &windows, channels, progress),
+    }
+}
+
+/// How a network sees a volume part by part.
+pub(super) struct Windows {
+    pub roi: [usize; 3],
+    pub overlap: f64,
+    pub blend: Blend,
+    /// The volume as it is padded to hold a window: first voxel, and dims.
+    pub start: [i64; 3],
+    pub padded: [usize; 3],
+    /// First voxels of the windows in the padded volume.
+    pub positions: Vec<[usize; 3]>,
+}
+
+impl Windows {
+    fn over(
+        dims: [usize; 3],
+        roi: [usize; 3],
+        overlap: f64,
+        blend: Blend,
+    ) -> Result<Self, PipelineError> {
+        let (start, padded) = pad::padded_box(dims, roi, PadMethod::Symmetric);
+        let positions = window::positions(padded, roi, [overlap; 3])?;
+        if positions.len() > WINDOWS_MAX {
+            return Err(PipelineError::Windows {
+                count: positions.len(),
+            });
+        }
+        Ok(Self {
+            roi,
+            overlap,
+            blend,
+            start,
+            padded,
+            positions,
+        })
+    }
+}
+
+/// How the package's network sees a volume of `dims`: part by part, or (nothing) at once, if it can take these dims.
+pub(super) fn windows(spec: &Spec, dims: [usize; 3]) -> Result<Option<Windows>, PipelineError> {
+    let channels = spec.output.channels;
+    let scores = dims.iter().fold(channels, |all, &n| all.saturating_mul(n));
+    if scores > SCORES_MAX {
         return Err(PipelineError::TooLarge { dims, channels });
     }
-    let tensor = match &spec.window {
+    match &spec.window {
         spec::Window::Whole {} => {
             let multiple = spec.input.size_multiple;
             if dims.iter().any(|n| n % multiple != 0) {
                 return Err(PipelineError::Size { dims, multiple });
             }
-            engine.infer(layout::to_tensor(input, [0; 3], dims)?, dims)?
+            Ok(None)
         }
         spec::Window::Sliding {
             roi_size,
@@ -46,37 +96,33 @@ pub(super) fn scores(
                     sigma_scale: *sigma_scale,
                 },
             };
-            return sliding(
-                engine, input, *roi_size, *overlap, blend, channels, progress,
-            );
+            Windows::over(dims, *roi_size, *overlap, blend).map(Some)
         }
-    };
-    split(&tensor, input)
+    }
 }
 
 fn sliding(
     engine: &mut dyn Engine,
     input: &Field<f32>,
-    roi: [usize; 3],
-    overlap: f64,
-    blend: Blend,
+    windows: &Windows,
     channels: usize,
     progress: &mut dyn FnMut(f32),
 ) -> Result<Vec<Field<f32>>, PipelineError> {
+    let Windows {
+        roi,
+        blend,
+        start,
+        padded: padded_dims,
+        ref positions,
+        ..
+    } = *windows;
     let dims = input.grid().dims();
-    let (start, padded_dims) = pad::padded_box(dims, roi, PadMethod::Symmetric);
     let padded = pad::cut(input, start, padded_dims, 0.0)?;
-    let windows = window::positions(padded_dims, roi, [overlap; 3])?;
-    if windows.len() > WINDOWS_MAX {
-        return Err(PipelineError::Windows {
-            count: windows.len(),
-        });
-    }
     let mut stitch = Stitch::new(channels, padded_dims, roi, blend);
-    for (number, at) in windows.iter().enumerate() {
+    for (number, at) in positions.iter().enumerate() {
         let output = engine.infer(layout::to_tensor(&padded, *at, roi)?, roi)?;
         stitch.add(*at, &output)?;
-        progress((number + 1) as f32 / windows.len() as f32);
+        progress((number + 1) as f32 / positions.len() as f32);
     }
     let stitched = split(&stitch.finish(), &padded)?;
     let back = |channel: &Field<f32>| pad::cut(channel, start.map(|v| -v), dims, 0.0);
@@ -137,16 +183,8 @@ mod tests {
         let mut parts = Vec::new();
         let mut progress = |part| parts.push(part);
         // Larger than the volume along z, so it is padded and cut back.
-        let slid = sliding(
-            &mut engine,
-            &input,
-            [2, 4, 4],
-            0.25,
-            Blend::Constant,
-            2,
-            &mut progress,
-        )
-        .expect("runs");
+        let windows = Windows::over([4, 6, 2], [2, 4, 4], 0.25, Blend::Constant).expect("few");
+        let slid = sliding(&mut engine, &input, &windows, 2, &mut progress).expect("runs");
         for channel in 0..2 {
             assert_eq!(slid[channel].voxels(), whole[channel].voxels());
         }

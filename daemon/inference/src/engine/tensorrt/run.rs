@@ -12,7 +12,7 @@ use super::artefact::{put, read};
 use super::compile::check_tensors;
 use super::library::Loaded;
 use super::{Artefact, Library, Profile};
-use crate::engine::{Engine, EngineError, EngineInfo, Gpu};
+use crate::engine::{Engine, EngineError, EngineInfo, Gpu, Resident};
 use crate::package::ModelPackage;
 
 /// Most bytes of kernels that are kept for the next start.
@@ -72,14 +72,27 @@ impl TensorRtEngine {
         })
     }
 
-    /// The GPU that it runs on, for kernels on the same stream.
-    pub fn device(&self) -> &Device {
+    fn keep(&mut self) -> Result<(), EngineError> {
+        let gpu = self.info.architecture.clone();
+        self.artefact.ran(gpu, &self.folder)?;
+        self.device.stream()?;
+        match self.loaded.as_ref().and_then(Loaded::cache) {
+            Some(kernels) => put(&cache_path(&self.folder, &self.artefact), &kernels),
+            None => Ok(()),
+        }
+    }
+}
+
+fn cache_path(folder: &Path, artefact: &Artefact) -> PathBuf {
+    folder.join(format!("{}.kernels", artefact.description().key()))
+}
+
+impl Resident for TensorRtEngine {
+    fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Queues one run behind what the device's stream has, reading `input` and writing `output` where they are: no
-    /// copy, no wait. Both hold float32, z fastest; `output` channel after channel.
-    pub fn queue(
+    fn queue(
         &mut self,
         input: &Buffer<f32>,
         dims: [usize; 3],
@@ -96,20 +109,6 @@ impl TensorRtEngine {
             (&self.output, self.channels, output),
         )
     }
-
-    fn keep(&mut self) -> Result<(), EngineError> {
-        let gpu = self.info.architecture.clone();
-        self.artefact.ran(gpu, &self.folder)?;
-        self.device.stream()?;
-        match self.loaded.as_ref().and_then(Loaded::cache) {
-            Some(kernels) => put(&cache_path(&self.folder, &self.artefact), &kernels),
-            None => Ok(()),
-        }
-    }
-}
-
-fn cache_path(folder: &Path, artefact: &Artefact) -> PathBuf {
-    folder.join(format!("{}.kernels", artefact.description().key()))
 }
 
 impl Engine for TensorRtEngine {
@@ -122,6 +121,10 @@ impl Engine for TensorRtEngine {
         let mut to = self.device.allocate(input.len() * self.channels)?;
         self.queue(&from, dims, &mut to)?;
         Ok(to.download()?)
+    }
+
+    fn resident(&mut self) -> Option<&mut dyn Resident> {
+        Some(self)
     }
 
     fn passed(&mut self) -> Result<(), EngineError> {
