@@ -42,7 +42,9 @@ pub async fn approve(
         let detail = "the payee must not be the zero address";
         return Err(Refused::invalid("payee", "payee", detail));
     }
-    if app.rails.bee(&worker).is_none() {
+    // The ledger knows a bee a moment before routing does, and lists it.
+    let known = app.ledger.worker(worker).await?;
+    if known.and_then(Bee::read).is_none() {
         return Err(Refused::missing(format!("{worker} has not registered yet")));
     }
     let now = app.clock.seconds();

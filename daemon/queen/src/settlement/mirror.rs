@@ -14,14 +14,15 @@ use super::{Settlement, SettlementError};
 /// Blocks whose hashes are compared to find where a reorganisation began.
 const KNOWN_BLOCKS: u32 = 1_024;
 /// Steps in one round; a long way to catch up takes several rounds, and reports in between.
-const STEPS_PER_ROUND: usize = 50;
+pub(super) const STEPS_PER_ROUND: usize = 50;
 
 impl Settlement {
     /// Reads what the chain has and the ledger has not. Leaves [`Settlement::heads`] set only when the
     /// ledger has everything up to the newest block.
     pub(super) async fn mirror_chain(&mut self) -> Result<(), SettlementError> {
         self.heads = None;
-        for _ in 0..STEPS_PER_ROUND {
+        let mut latest = None;
+        for _ in 0..self.steps_per_round {
             let cursor = self.ledger.chain_cursor(KNOWN_BLOCKS).await?;
             let step = match self
                 .chain
@@ -40,15 +41,16 @@ impl Settlement {
                 } => {
                     self.apply(blocks, heads.safe.number).await?;
                     if caught_up {
-                        self.heads = Some(heads);
+                        self.caught_up(heads);
                         return Ok(());
                     }
+                    latest = Some(heads.latest.number);
                 }
                 Step::UpToDate(heads) => {
                     if heads.safe.number > cursor.safe {
                         self.apply(Vec::new(), heads.safe.number).await?;
                     }
-                    self.heads = Some(heads);
+                    self.caught_up(heads);
                     return Ok(());
                 }
                 Step::Behind(Heads { latest, .. }) => {
@@ -63,7 +65,20 @@ impl Settlement {
                 Step::Unknown => return Err(SettlementError::UnknownChain),
             }
         }
+        if let Some(latest) = latest {
+            let head = self.ledger.chain_cursor(1).await?.head;
+            let text = format!(
+                "reading the chain: at block {} of {latest}; until the newest is known nothing is sealed",
+                head.map_or(self.start_block, |block| block.number)
+            );
+            self.notes.set(Note::CatchingUp, text);
+        }
         Ok(())
+    }
+
+    fn caught_up(&mut self, heads: Heads) {
+        self.heads = Some(heads);
+        self.notes.clear(Note::CatchingUp);
     }
 
     async fn apply(

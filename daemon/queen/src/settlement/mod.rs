@@ -83,6 +83,7 @@ pub struct Settlement {
     /// Where the chain stood at the end of the last round that mirrored all of it.
     heads: Option<Heads>,
     notes: Notes,
+    steps_per_round: usize,
     demanded: bool,
     looked_at: Option<Duration>,
     clock: Clock,
@@ -113,6 +114,7 @@ impl Settlement {
             terms: None,
             heads: None,
             notes: Notes::default(),
+            steps_per_round: mirror::STEPS_PER_ROUND,
             demanded: false,
             looked_at: None,
             clock: Clock::system(),

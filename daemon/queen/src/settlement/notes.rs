@@ -11,6 +11,8 @@ use crate::seam::{SettlementPort, SettlementStatus};
 pub(super) enum Note {
     /// Mirroring the chain.
     Mirror,
+    /// The chain has blocks that are still to be read.
+    CatchingUp,
     /// The chain is ahead of a ledger that was restored.
     OldCopy,
     /// A reorganisation.

@@ -614,6 +614,29 @@ async fn a_deposit_that_a_reorg_took_back_counts_no_more() {
 }
 
 #[tokio::test]
+async fn a_long_way_to_the_newest_block_is_told() {
+    let rack = Rack::start().await;
+    rack.dev.mine(90).await.expect("mined");
+    let mut settlement = rack.settlement(Some(GAS));
+    settlement.steps_per_round = 1;
+    settlement.demanded = true;
+    let mut told = Vec::new();
+    while settlement.heads.is_none() {
+        let begun = settlement.round().await.expect("a round").begun;
+        assert_eq!(begun.is_some(), settlement.heads.is_some());
+        told.extend(settlement.notes.get(Note::CatchingUp).map(str::to_owned));
+        assert!(told.len() < 10, "{told:?}");
+    }
+    let latest = rack.chain.heads().await.expect("a node").latest.number;
+    assert!(
+        !told.is_empty(),
+        "the range below `safe` is one step, the tip another"
+    );
+    assert!(told[0].contains(&format!(" of {latest};")), "{told:?}");
+    assert_eq!(settlement.notes.get(Note::CatchingUp), None);
+}
+
+#[tokio::test]
 async fn while_the_chain_is_away_the_loop_says_so_and_goes_on_when_it_is_back() {
     let rack = Rack::start().await;
     let config = LedgerConfig {
