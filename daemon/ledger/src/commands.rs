@@ -1,7 +1,9 @@
 //! What the ledger can be told to do. Each command is one transaction: it changes all or nothing,
 //! and its answer comes after it is durable. `now` is Unix seconds of the caller's clock.
 
-use swarm_types::bundle::{Agent, Seal, SettlerSignature};
+use std::collections::BTreeMap;
+
+use swarm_types::bundle::{Agent, JobEntry, Seal, SettlerSignature};
 use swarm_types::eip712::Entry;
 use swarm_types::escrow::{BlockRef, EscrowLog};
 use swarm_types::order::SignedOrder;
@@ -323,6 +325,31 @@ pub struct ReopenSeal {
     pub epoch: EpochId,
     /// The contract's `maxSealAge`, seconds: until then the old seal could still be included.
     pub max_seal_age: u64,
+}
+
+/// Take over jobs of the open epoch, which the chain has settled and this ledger has not: an older copy does not have
+/// them, or not their end. Those that it has are left as they are.
+#[derive(Clone, Debug)]
+pub struct AdoptJobs {
+    /// Unix seconds.
+    pub now: u64,
+    /// The open epoch.
+    pub epoch: EpochId,
+    /// The seal with which the chain settled it.
+    pub seal_hash: B256,
+    /// From its bundle, which was verified.
+    pub jobs: Vec<JobEntry>,
+    /// Where their workers' earnings went, by worker, from the bundle too.
+    pub payees: BTreeMap<Address, Address>,
+}
+
+/// Note that an epoch, sealed again from its bundle, is on the chain already.
+#[derive(Clone, Debug)]
+pub struct AdoptSettled {
+    /// Unix seconds.
+    pub now: u64,
+    /// The epoch.
+    pub epoch: EpochId,
 }
 
 /// Remember a settlement transaction before it is sent.

@@ -466,6 +466,16 @@ impl Ledger {
         self.run(Compared).await
     }
 
+    /// Takes over jobs that the chain has settled; answers how many the ledger did not have, or not their end.
+    pub async fn adopt_jobs(&self, command: AdoptJobs) -> Done<u64, AdoptRefusal> {
+        self.run(command).await
+    }
+
+    /// Notes that an epoch that was sealed again is on the chain already.
+    pub async fn adopt_settled(&self, command: AdoptSettled) -> Done<EpochRecord, EpochRefusal> {
+        self.run(command).await
+    }
+
     /// The first epoch that was settled on the chain and not by this ledger, with its transaction: then the
     /// ledger is an older copy than the chain, or another queen settles on the same escrow.
     pub async fn unknown_epoch(&self) -> Result<Option<(EpochId, B256)>, LedgerError> {

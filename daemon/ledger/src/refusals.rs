@@ -279,6 +279,9 @@ pub enum EpochRefusal {
     /// A job is not among the epoch's.
     #[error("{0} is not settled in this epoch")]
     NotItsJob(JobId),
+    /// The chain has no such epoch with that seal, as far as the ledger has read it.
+    #[error("the chain has not settled {0} with that seal")]
+    NotOnChain(EpochId),
     /// The old seal could still be included.
     #[error("the seal of {epoch} could still be included until {until}")]
     SealAlive {
@@ -294,6 +297,49 @@ pub enum EpochRefusal {
         epoch: EpochId,
         /// Unix seconds.
         final_at: u64,
+    },
+}
+
+/// Why an epoch was not taken over from its bundle.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdoptRefusal {
+    /// Jobs are taken over into the open epoch only.
+    #[error("{epoch} is not the open epoch, which is {open}")]
+    NotOpen {
+        /// The bundle's.
+        epoch: EpochId,
+        /// The ledger's.
+        open: EpochId,
+    },
+    /// The chain has no such epoch with that seal, as far as the ledger has read it.
+    #[error("the chain has not settled {0} with the bundle's seal")]
+    NotOnChain(EpochId),
+    /// The ledger knows the job, and otherwise.
+    #[error("the ledger has another order or execution of {0} than the bundle")]
+    Differs(JobId),
+    /// The job has ended without a completion here.
+    #[error("{job} is {state} in the ledger, and the bundle settles it")]
+    Ended {
+        /// Which.
+        job: JobId,
+        /// How it ended.
+        state: JobState,
+    },
+    /// Another job has the order's nonce here.
+    #[error("the order of {job} has the nonce of {by} in the ledger")]
+    NonceUsed {
+        /// The bundle's.
+        job: JobId,
+        /// The ledger's.
+        by: JobId,
+    },
+    /// A field is out of the range the ledger can hold.
+    #[error("{field} of {job} is out of range")]
+    OutOfRange {
+        /// Which.
+        job: JobId,
+        /// What of it.
+        field: &'static str,
     },
 }
 

@@ -86,9 +86,10 @@ fn report(what: &str, outcome: Result<(), LedgerError>) {
     }
 }
 
-/// Moves every job whose deadline or lease has passed, and routes what is pending again.
+/// Moves every job whose deadline or lease has passed, and routes what is pending again. An older copy ends nothing: what
+/// it takes for open may be done and paid.
 async fn deadlines(app: &App) -> Result<(), LedgerError> {
-    loop {
+    while app.settlement.newest().is_ok() {
         let now = app.clock.seconds();
         let swept = app
             .ledger
@@ -115,9 +116,10 @@ async fn deadlines(app: &App) -> Result<(), LedgerError> {
             app.rails.reconcile().await?;
         }
         if !swept.more {
-            return Ok(());
+            break;
         }
     }
+    Ok(())
 }
 
 /// Destroys inputs whose job ended, results after their days, and uploads that nobody used.

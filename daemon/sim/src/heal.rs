@@ -49,9 +49,20 @@ impl World {
         Ok(())
     }
 
-    /// Every job ends.
+    /// Every job ends, unless the queen stands still: then she was restored from a copy that lacks an epoch, and its
+    /// bundle is lost too.
     async fn work_off(&mut self) -> Held {
         for round in 0..WORK_ROUNDS {
+            // A copy ends nothing before it was compared with the chain.
+            self.round().await?;
+            let status = self.running.as_ref().map(|running| running.queen.status());
+            if status.is_some_and(|status| status.old_copy.is_some()) {
+                self.note_lost_seals().await?;
+                if self.lost_seals {
+                    self.stats.note("runs that ended standing still");
+                    return Ok(());
+                }
+            }
             for n in 0..people::BEES {
                 self.beat(n).await?;
                 self.poll(n, 0).await?;
@@ -145,6 +156,8 @@ impl World {
         };
         let read = |error| Broken(format!("an epoch cannot be read: {error}"));
         let last = self.chain.gate(At::Latest).await.map_err(read)?.last_epoch;
+        // What was taken over from its bundle is not lost.
+        self.lost_seals = false;
         for number in 1..=last {
             let there = self.chain.epoch(number, At::Latest).await.map_err(read)?;
             let here = ledger.epoch(swarm_types::EpochId(number)).await;
@@ -156,10 +169,9 @@ impl World {
                         "epoch {number} is on the chain with a seal that the ledger does not have"
                     )));
                 }
-                if !self.lost_seals {
-                    self.stats.note("runs with seals that a backup lost");
-                }
+                self.stats.note("seals that a backup lost");
                 self.lost_seals = true;
+                break;
             }
         }
         Ok(())

@@ -317,7 +317,7 @@ impl Tx<'_> {
         chain::refold_signers(self.conn, client)
     }
 
-    fn settled(
+    pub(super) fn settled(
         &mut self,
         log: &EscrowLog,
         number: u64,
@@ -354,7 +354,7 @@ impl Tx<'_> {
     }
 
     /// The jobs of a void epoch settle again in the open one.
-    fn voided(
+    pub(super) fn voided(
         &mut self,
         number: u64,
         reason: &str,

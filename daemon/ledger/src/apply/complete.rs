@@ -5,7 +5,7 @@ use swarm_types::{Address, B256, EpochId, JobId, MicroUsdc, digest, sha256};
 
 use super::short;
 use crate::commands::Complete;
-use crate::error::CommandError;
+use crate::error::{CommandError, LedgerError};
 use crate::hot::OpenJob;
 use crate::journal::kind;
 use crate::limits::CLOCK_AHEAD_SECONDS_MAX;
@@ -59,7 +59,7 @@ impl Command for Complete {
         let power = String::from_utf8(self.power.canonical())
             .map_err(|_| damaged("canonical JSON that is not UTF-8"))?;
         self.matches(job, &power)?;
-        self.book(tx, key, power)
+        Ok(self.book(tx, key, power)?)
     }
 }
 
@@ -119,7 +119,13 @@ impl Complete {
         Ok(())
     }
 
-    fn book(&self, tx: &mut Tx<'_>, key: i64, power: String) -> Result<Completed, Refused> {
+    /// Books it, whoever checked it.
+    pub(super) fn book(
+        &self,
+        tx: &mut Tx<'_>,
+        key: i64,
+        power: String,
+    ) -> Result<Completed, LedgerError> {
         let id = self.lease.job;
         let open = tx.hot.end(key)?;
         let (epoch, clearing) = (tx.hot.epoch, tx.hot.clearing);

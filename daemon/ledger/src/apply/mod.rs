@@ -1,5 +1,6 @@
 //! Commands: each checks, then writes. Nothing is written before it is sure not to be refused.
 
+pub(crate) mod adopt;
 mod around;
 mod blobs;
 mod chain;

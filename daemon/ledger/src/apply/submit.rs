@@ -167,8 +167,20 @@ impl Submit {
         }
     }
 
-    /// Writes the job; `None`, and nothing is written, when the client has used the nonce.
+    /// Writes the job under the next number; `None`, and nothing is written, when the client has used the nonce.
     fn accept(
+        &self,
+        tx: &mut Tx<'_>,
+        key: i64,
+        account: i64,
+    ) -> Result<Option<JobRecord>, LedgerError> {
+        let job = self.enter(tx, key, account)?;
+        tx.hot.next_job += u64::from(job.is_some());
+        Ok(job)
+    }
+
+    /// Writes the job; `None`, and nothing is written, when the client has used the nonce.
+    pub(super) fn enter(
         &self,
         tx: &mut Tx<'_>,
         key: i64,
@@ -196,7 +208,6 @@ impl Submit {
             false,
             &body,
         )?;
-        tx.hot.next_job += 1;
         let open = OpenJob {
             client: order.client,
             account,

@@ -106,6 +106,28 @@ pub(crate) fn unknown_epoch(conn: &Connection) -> Result<Option<(EpochId, B256)>
     one(conn, sql, (), |c| Ok((EpochId(c.get()?), c.digest()?)))
 }
 
+/// The event with which the escrow settled an epoch by this seal.
+pub(crate) fn settled(
+    conn: &Connection,
+    epoch: u64,
+    seal: &B256,
+) -> Result<Option<EscrowLog>, LedgerError> {
+    let sql = format!("{EVENT} WHERE epoch = ?1 AND kind = 'epoch_settled' ORDER BY block DESC");
+    let events = list(conn, &sql, [epoch], read_event)?;
+    let ours = |log: &EscrowLog| matches!(&log.event, EscrowEvent::EpochSettled { seal_hash, .. } if seal_hash == seal);
+    Ok(events.into_iter().map(|event| event.log).find(ours))
+}
+
+/// Why an epoch was voided, once that counts.
+pub(crate) fn void_reason(conn: &Connection, epoch: u64) -> Result<Option<String>, LedgerError> {
+    let sql = format!("{EVENT} WHERE epoch = ?1 AND kind = 'epoch_voided' AND applied = 1");
+    let event = one(conn, &sql, [epoch], read_event)?;
+    Ok(event.and_then(|event| match event.log.event {
+        EscrowEvent::EpochVoided { reason, .. } => Some(reason),
+        _ => None,
+    }))
+}
+
 /// An event as it is stored.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredEvent {

@@ -1,11 +1,15 @@
 //! Jobs: what was ordered, and pages of all that is known of them.
+//!
+//! Of a job that was taken over from a bundle, `blob` of the order and of the outcome are zeros; `manifest` is then the
+//! salted result that its worker signed.
 
 use rusqlite::{Connection, params};
 use swarm_types::order::SignedOrder;
 use swarm_types::receipt::Execution;
-use swarm_types::{Address, B256, EpochId, JobId, digest, sha256};
+use swarm_types::{Address, B256, EpochId, JobId, sha256};
 
 use super::values::{Columns, bits, damaged, execute, job_key, list, one, unbits};
+use crate::apply::adopt::result_of;
 use crate::commands::Submit;
 use crate::error::LedgerError;
 use crate::ledger::JobFilter;
@@ -110,7 +114,7 @@ pub(crate) fn read(c: &mut Columns<'_, '_>) -> Result<JobRecord, LedgerError> {
                 order: job.commitment,
                 model: job.order.order.model,
                 input: job.order.order.input,
-                result: digest::salted(&job.salt, &manifest),
+                result: result_of(&result.sha256, &job.salt, manifest),
                 engine: sha256(engine.as_bytes()),
                 device,
                 started_at,

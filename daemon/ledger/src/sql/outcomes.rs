@@ -6,11 +6,12 @@ use rusqlite::{Connection, params};
 use swarm_types::bundle::SettledJob;
 use swarm_types::order::SignedOrder;
 use swarm_types::receipt::Execution;
-use swarm_types::{Address, B256, JobId, MicroUsdc, Signature65, digest, sha256};
+use swarm_types::{Address, B256, JobId, MicroUsdc, Signature65, sha256};
 
 use super::values::{
     Columns, bits, damaged, execute, first, insert_many, job_key, list, one, unbits,
 };
+use crate::apply::adopt::result_of;
 use crate::error::LedgerError;
 use crate::hot::OpenJob;
 use crate::records::{BlobRef, JobCharge, JobState};
@@ -185,7 +186,7 @@ pub(crate) fn charges(conn: &Connection, epoch: u64) -> Result<Vec<JobCharge>, L
 pub(crate) const SETTLED: &str =
     "SELECT a.owner, j.model, j.input, j.max_fee, j.nonce, j.deadline, j.signature,
         j.commitment, j.fee, j.salt, x.worker, x.device, x.started_at, x.completed_at, x.energy,
-        x.engine, x.power, x.signature, x.manifest
+        x.engine, x.power, x.signature, x.blob, x.manifest
     FROM jobs j JOIN accounts a ON a.id = j.client JOIN outcomes x ON x.job = j.id
     WHERE j.id = ?1 AND x.settles_in = ?2 AND x.uncollectable IS NULL";
 
@@ -216,7 +217,7 @@ pub(crate) fn settled(
                     order: commitment,
                     model: order.model,
                     input: order.input,
-                    result: digest::salted(&salt, &c.digest()?),
+                    result: result_of(&c.digest()?, &salt, c.digest()?),
                     engine: sha256(engine.as_bytes()),
                     device,
                     started_at,

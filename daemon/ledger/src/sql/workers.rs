@@ -84,6 +84,19 @@ pub(crate) fn revoke(conn: &Connection, worker: &Address) -> Result<bool, Ledger
     Ok(execute(conn, sql, [worker.as_slice()])? == 1)
 }
 
+/// A worker of whom nothing is known but that it worked and was paid; nothing changes where it is known.
+pub(crate) fn ensure(
+    conn: &Connection,
+    worker: &Address,
+    payee: &Address,
+    now: u64,
+) -> Result<(), LedgerError> {
+    let sql = "INSERT INTO workers (address, payee, state, registered_at)
+        VALUES (?1, ?2, 'registered', ?3) ON CONFLICT DO NOTHING";
+    execute(conn, sql, params![worker.as_slice(), payee.as_slice(), now])?;
+    Ok(())
+}
+
 /// The operator's wish; answers whether the worker is known.
 pub(crate) fn set_draining(
     conn: &Connection,

@@ -141,6 +141,7 @@ pub async fn cancel(
 ) -> Answer<Json<Job>> {
     let job = find(&app, &id).await?;
     client_only(&app, signed.signer, &job).await?;
+    app.settlement.newest()?;
     let command = Cancel {
         now: app.clock.seconds(),
         job: job.id,

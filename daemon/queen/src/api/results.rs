@@ -35,6 +35,18 @@ pub async fn of(app: &AppState, job: &JobRecord) -> Answer<JobResult> {
         let detail = format!("{} has no result: it is {}", job.id, job.state);
         return Err(Refused::conflict("no-result", detail));
     };
+    if done.result.sha256.is_zero() {
+        let detail = format!(
+            "{} was taken over from its epoch's bundle, which does not say where the result lies",
+            job.id
+        );
+        return Err(Refused::new(
+            axum::http::StatusCode::GONE,
+            "result-deleted",
+            "The result is not here",
+            detail,
+        ));
+    }
     let record = app.ledger.blob(done.result.sha256).await?;
     let record = record
         .filter(|record| record.deleted_at.is_none())

@@ -138,25 +138,36 @@ impl Settlement {
         Ok(())
     }
 
-    /// Notices when the chain has an epoch that this ledger did not bring there.
+    /// Takes over what this ledger did not bring to the chain, or says that it cannot.
     pub(super) async fn compare_epochs(&mut self) -> Result<(), SettlementError> {
-        match self.ledger.unknown_epoch().await? {
-            None if self.heads.is_none() => {}
-            None => {
-                if self.notes.get(Note::OldCopy).is_some() && self.ledger.restored().await? {
-                    let compared = self.ledger.compared().await;
-                    compared.map_err(|e| SettlementError::of("note that it was compared", e))?;
-                }
-                self.notes.clear(Note::OldCopy);
+        let mut adopted = None;
+        while let Some((epoch, tx)) = self.ledger.unknown_epoch().await? {
+            let why = match self.heads {
+                _ if adopted == Some(epoch) => Err("it was taken over once".to_owned()),
+                Some(_) => self.adopt(epoch).await?,
+                None => Err("the chain is not read to its end yet".to_owned()),
+            };
+            let Err(why) = why else {
+                adopted = Some(epoch);
+                // The next one begins when this one has ended.
+                self.finalise().await?;
+                continue;
+            };
+            let text = format!(
+                "{epoch} was settled on the chain in transaction {tx}, and this ledger does not know it: \
+                 it is an older copy, or another queen settles on this escrow. It cannot be taken over from its \
+                 bundle: {why}. Put the newest copy, or the bundle, in its place; until then no order is \
+                 taken, no job is given out and nothing is sealed"
+            );
+            self.notes.set(Note::OldCopy, text);
+            return Ok(());
+        }
+        if self.heads.is_some() {
+            if self.notes.get(Note::OldCopy).is_some() && self.ledger.restored().await? {
+                let compared = self.ledger.compared().await;
+                compared.map_err(|e| SettlementError::of("note that it was compared", e))?;
             }
-            Some((epoch, tx)) => {
-                let text = format!(
-                    "{epoch} was settled on the chain in transaction {tx}, and this ledger does not know it: \
-                     it is an older copy, or another queen settles on this escrow. Put the newest copy in \
-                     its place; until then no order is taken, no job is given out and nothing is sealed"
-                );
-                self.notes.set(Note::OldCopy, text);
-            }
+            self.notes.clear(Note::OldCopy);
         }
         Ok(())
     }

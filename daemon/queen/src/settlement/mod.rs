@@ -10,6 +10,7 @@
 //!
 //! While the chain is away nothing is lost: deposits and seals wait, and the status says so.
 
+mod adopt;
 mod bundle_dir;
 mod clocks;
 mod collect;

@@ -227,7 +227,7 @@ impl Settlement {
     }
 
     /// Moves `jobs` to the open epoch; answers what is left.
-    async fn defer(
+    pub(super) async fn defer(
         &mut self,
         epoch: EpochId,
         jobs: &[JobId],
@@ -252,7 +252,7 @@ impl Settlement {
         workers.chain(fees).collect::<BTreeSet<_>>().len()
     }
 
-    async fn contents(&self, epoch: EpochId) -> Result<SealContents, SettlementError> {
+    pub(super) async fn contents(&self, epoch: EpochId) -> Result<SealContents, SettlementError> {
         let contents = self.ledger.seal_contents(epoch).await?;
         contents.ok_or_else(|| SettlementError::Refused {
             step: "give the contents of an epoch",

@@ -19,6 +19,8 @@ use super::*;
 use crate::config::Span;
 use crate::seam;
 
+mod adopt;
+
 const CLIENT: usize = 0;
 const SETTLER: usize = 1;
 const GUARDIAN: usize = 2;
@@ -123,6 +125,13 @@ impl Rack {
 
     /// The same, with the order signed by another.
     async fn job_signed(&self, nonce: u64, by: usize) -> JobId {
+        let (job, order) = self.submitted(nonce, by).await;
+        self.completed(job, &order).await;
+        job
+    }
+
+    /// An order that was accepted.
+    async fn submitted(&self, nonce: u64, by: usize) -> (JobId, SignedOrder) {
         let now = self.time().await;
         let domain = self.chain.domain();
         let order = Order {
@@ -158,6 +167,17 @@ impl Rack {
         };
         self.upload(blob(7), now).await;
         let job = self.ledger.submit(submit).await.expect("accepted").job.id;
+        (job, order)
+    }
+
+    /// A job that was done.
+    async fn completed(&self, job: JobId, order: &SignedOrder) {
+        let now = self.time().await;
+        let domain = self.chain.domain();
+        let blob = |byte| BlobRef {
+            sha256: B256::repeat_byte(byte),
+            size: 1,
+        };
         let worker = DEV_ACCOUNTS[WORKER];
         let approve = ApproveWorker {
             now,
@@ -169,7 +189,7 @@ impl Rack {
             now,
             worker,
             models: vec![B256::repeat_byte(4)],
-            job: None,
+            job: Some(job),
             lease_seconds: 60,
         };
         let lease = self
@@ -208,7 +228,6 @@ impl Rack {
             manifest: B256::repeat_byte(6),
         };
         self.ledger.complete(complete).await.expect("completed");
-        job
     }
 
     /// An input that is there, as far as the ledger cares.
@@ -617,6 +636,7 @@ async fn a_deposit_that_a_reorg_took_back_counts_no_more() {
 async fn a_long_way_to_the_newest_block_is_told() {
     let rack = Rack::start().await;
     rack.dev.mine(90).await.expect("mined");
+    let latest = rack.chain.heads().await.expect("a node").latest.number;
     let mut settlement = rack.settlement(Some(GAS));
     settlement.steps_per_round = 1;
     settlement.demanded = true;
@@ -627,7 +647,6 @@ async fn a_long_way_to_the_newest_block_is_told() {
         told.extend(settlement.notes.get(Note::CatchingUp).map(str::to_owned));
         assert!(told.len() < 10, "{told:?}");
     }
-    let latest = rack.chain.heads().await.expect("a node").latest.number;
     assert!(
         !told.is_empty(),
         "the range below `safe` is one step, the tip another"

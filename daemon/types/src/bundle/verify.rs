@@ -60,6 +60,8 @@ pub struct Verified {
     pub charges: Vec<eip712::Entry>,
     /// The payout vector.
     pub payouts: Vec<eip712::Entry>,
+    /// Each worker's part.
+    pub agents: Vec<Agent>,
     /// The settlers who signed.
     pub settlers: Vec<SettlerSignature>,
     /// Leaf hashes in order, for proofs.
@@ -194,6 +196,7 @@ pub(super) fn verify_pages_of(
         seal,
         charges,
         payouts,
+        agents,
         settlers,
         leaves: walk.leaves,
         delegated: walk.delegated,

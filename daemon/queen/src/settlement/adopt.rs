@@ -1,0 +1,137 @@
+//! An epoch that the chain has and the ledger has not is taken over from its bundle. Then the ledger was a copy from
+//! before that epoch, or is new, and goes on from where the chain is.
+//!
+//! The chain says which seal counts, the seal fixes the bundle, and the bundle has every job in full: who held the ledger
+//! that is lost does not matter. The steps are those of sealing, each of which may be repeated: put in the jobs that are
+//! missing, close the epoch as the bundle did, move what the bundle does not settle to the next, record the seal, note
+//! that it is on the chain.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use swarm_ledger::commands::{AdoptJobs, AdoptSettled, BeginSeal, RecordSealed};
+use swarm_ledger::records::{EpochState, SealTrigger};
+use swarm_types::bundle::{JobsPage, Verified, page_name, verify};
+use swarm_types::{EpochId, JobId};
+
+use super::{Settlement, SettlementError, bundle_dir};
+
+/// Jobs of one command: others' commands pass in between.
+const JOBS_AT_ONCE: usize = 500;
+
+impl Settlement {
+    /// Takes over `epoch`. Answers why not, where it cannot.
+    pub(super) async fn adopt(
+        &mut self,
+        epoch: EpochId,
+    ) -> Result<Result<(), String>, SettlementError> {
+        let Some(record) = self.ledger.epoch(epoch).await? else {
+            return Ok(Err(format!("the ledger is before {epoch}")));
+        };
+        let dir = bundle_dir::path(&self.audit_dir, epoch);
+        if !dir.exists() {
+            return Ok(Err(format!("its bundle audit/{epoch} is not there")));
+        }
+        let before = self.ledger.outbox().await?;
+        if let Some(other) = before.iter().find(|entry| entry.epoch.id != epoch) {
+            return Ok(Err(format!("{} is not final yet", other.epoch.id)));
+        }
+        let Verified {
+            summary,
+            seal,
+            charges,
+            payouts,
+            agents,
+            settlers,
+            ..
+        } = match verified(dir.clone()).await? {
+            Ok(bundle) => bundle,
+            Err(why) => return Ok(Err(why)),
+        };
+        let payees: BTreeMap<_, _> = agents
+            .iter()
+            .map(|agent| (agent.worker, agent.payee))
+            .collect();
+        let mut listed = BTreeSet::new();
+        for number in 0..summary.pages.len() {
+            let page = page(&dir, number)?;
+            listed.extend(page.jobs.iter().map(|job| job.execution.job()));
+            if record.state != EpochState::Open {
+                continue;
+            }
+            for jobs in page.jobs.chunks(JOBS_AT_ONCE) {
+                let command = AdoptJobs {
+                    now: self.now(),
+                    epoch,
+                    seal_hash: seal.struct_hash(),
+                    jobs: jobs.to_vec(),
+                    payees: payees.clone(),
+                };
+                if let Err(refusal) = self.ledger.adopt_jobs(command).await {
+                    return Ok(Err(refusal.refusal()?.to_string()));
+                }
+            }
+        }
+        if matches!(record.state, EpochState::Open | EpochState::Sealing) {
+            let command = BeginSeal {
+                now: summary.sealed_at,
+                trigger: SealTrigger::Schedule,
+            };
+            let begun = match self.ledger.begin_seal(command).await {
+                Ok(begun) => begun,
+                Err(refusal) => return Ok(Err(refusal.refusal()?.to_string())),
+            };
+            if (begun.epoch, begun.sealed_at) != (epoch, summary.sealed_at) {
+                return Ok(Err(format!(
+                    "the ledger closed {} at {}, and the bundle at {}",
+                    begun.epoch, begun.sealed_at, summary.sealed_at
+                )));
+            }
+            let here = self.contents(epoch).await?.jobs;
+            let unsettled = here.iter().map(|charge| charge.job);
+            let unsettled: Vec<JobId> = unsettled.filter(|job| !listed.contains(job)).collect();
+            if !unsettled.is_empty() {
+                self.defer(epoch, &unsettled).await?;
+            }
+            let command = RecordSealed {
+                now: self.now(),
+                epoch,
+                seal,
+                charges,
+                payouts,
+                agents,
+                signatures: settlers,
+            };
+            if let Err(refusal) = self.ledger.record_sealed(command).await {
+                return Ok(Err(refusal.refusal()?.to_string()));
+            }
+        }
+        let now = self.now();
+        match self.ledger.adopt_settled(AdoptSettled { now, epoch }).await {
+            Ok(record) => {
+                tracing::warn!(%epoch, receipts = listed.len(), state = %record.state, "an epoch that is on the chain was taken over from its bundle: this ledger did not have it");
+                Ok(Ok(()))
+            }
+            Err(refusal) => Ok(Err(refusal.refusal()?.to_string())),
+        }
+    }
+}
+
+/// The bundle in `dir`, checked as a stranger would.
+async fn verified(dir: PathBuf) -> Result<Result<Verified, String>, SettlementError> {
+    let checked = tokio::task::spawn_blocking(move || {
+        verify(|name| std::fs::read(dir.join(name)).ok())
+            .map_err(|error| format!("its bundle does not hold together: {error}"))
+    });
+    checked.await.map_err(|error| SettlementError::Refused {
+        step: "check a bundle",
+        reason: error.to_string(),
+    })
+}
+
+/// A page of a bundle that was verified just now.
+fn page(dir: &Path, number: usize) -> Result<JobsPage, SettlementError> {
+    let path = dir.join(page_name(number));
+    let read = std::fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+    read.map_err(|source| SettlementError::Bundle { path, source })
+}
