@@ -5,6 +5,8 @@ use swarm_kernels::device::{Buffer, Device};
 use super::*;
 use crate::engine::EngineInfo;
 
+mod chance;
+
 /// Scores are a function of a voxel, its neighbour and its place in the window: a tensor that is turned, cut or stitched
 /// wrongly shows.
 struct Sums {
