@@ -49,7 +49,7 @@ fn bytes_of_mut<T: Plain>(elements: &mut [T]) -> &mut [u8] {
 }
 
 /// An allocation, freed once.
-struct Memory {
+pub(super) struct Memory {
     driver: Arc<dyn Driver>,
     address: u64,
 }
@@ -129,6 +129,11 @@ impl<T: Plain> Buffer<T> {
     /// The address on the device, for an engine that reads or writes the buffer itself on the same device.
     pub fn address(&self) -> u64 {
         self.memory.address + (self.first * size_of::<T>()) as u64
+    }
+
+    /// What must stay while something uses the address.
+    pub(super) fn memory(&self) -> Arc<Memory> {
+        Arc::clone(&self.memory)
     }
 
     pub(super) fn belongs_to(&self, driver: &Arc<dyn Driver>) -> bool {

@@ -4,6 +4,7 @@ use std::ffi::c_void;
 use std::sync::Arc;
 
 use super::DeviceError;
+use super::buffer::Memory;
 
 pub(crate) trait Driver: Send + Sync {
     fn name(&self) -> String;
@@ -43,15 +44,21 @@ pub(crate) trait Driver: Send + Sync {
     ) -> Result<(), DeviceError>;
 }
 
-/// Recorded launches that run again as one: for one shape, since addresses and sizes are recorded with them.
+/// Recorded launches that run again as one: for one shape, since addresses and sizes are recorded with them. It keeps all
+/// memory that they use.
 pub struct Graph {
     driver: Arc<dyn Driver>,
     id: u64,
+    _memory: Vec<Arc<Memory>>,
 }
 
 impl Graph {
-    pub(super) fn new(driver: Arc<dyn Driver>, id: u64) -> Self {
-        Self { driver, id }
+    pub(super) fn new(driver: Arc<dyn Driver>, id: u64, memory: Vec<Arc<Memory>>) -> Self {
+        Self {
+            driver,
+            id,
+            _memory: memory,
+        }
     }
 
     /// Queues all recorded launches.

@@ -21,7 +21,7 @@ mod half;
 #[cfg(any(test, feature = "shim"))]
 pub(crate) mod shim;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
@@ -30,6 +30,7 @@ pub use driver::Graph;
 pub use half::Half;
 
 pub(crate) use buffer::Arguments;
+use buffer::Memory;
 use driver::Driver;
 
 /// Threads of a block; every kernel is compiled for at most this many.
@@ -104,31 +105,38 @@ pub enum DeviceError {
 #[derive(Clone)]
 pub struct Device {
     driver: Arc<dyn Driver>,
+    /// While launches are recorded: the memory that they use.
+    recorded: Arc<Mutex<Option<Vec<Arc<Memory>>>>>,
 }
 
 impl Device {
     /// The GPU of this number, with the committed kernels loaded.
     pub fn cuda(ordinal: usize) -> Result<Self, DeviceError> {
-        Ok(Self {
-            driver: Arc::new(cuda::Cuda::open(ordinal)?),
-        })
+        Ok(Self::of(Arc::new(cuda::Cuda::open(ordinal)?)))
     }
 
     /// The host: the same kernels, compiled by g++, thread after thread. For tests, which it makes fail where there is no
     /// compiler.
     #[cfg(any(test, feature = "shim"))]
     pub fn shim() -> Self {
-        Self {
-            driver: Arc::new(shim::Shim::default()),
-        }
+        Self::of(Arc::new(shim::Shim::default()))
     }
 
     /// The same as a small card: no allocation may be larger than `bytes`.
     #[cfg(any(test, feature = "shim"))]
     pub fn small_shim(bytes: usize) -> Self {
+        Self::of(Arc::new(shim::Shim::with_allocations_up_to(bytes)))
+    }
+
+    fn of(driver: Arc<dyn Driver>) -> Self {
         Self {
-            driver: Arc::new(shim::Shim::with_allocations_up_to(bytes)),
+            driver,
+            recorded: Arc::default(),
         }
+    }
+
+    fn recorded(&self) -> MutexGuard<'_, Option<Vec<Arc<Memory>>>> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it is, for records and benchmarks: name and compute capability.
@@ -211,20 +219,22 @@ impl Device {
     }
 
     /// Records what `work` launches, without running it, as one graph: for one shape, since sizes and addresses are
-    /// recorded with it. `work` may launch and fill, not copy or wait.
-    ///
-    /// # Safety
-    /// A graph keeps no buffer alive: every buffer that `work` uses must outlive it.
-    #[allow(unsafe_code)]
-    pub unsafe fn record(
+    /// recorded with it. `work` may launch and fill, not allocate, copy or wait; nobody else uses the device meanwhile.
+    pub fn record(
         &self,
         work: impl FnOnce() -> Result<(), DeviceError>,
     ) -> Result<Graph, DeviceError> {
-        self.driver.begin_capture()?;
-        let result = work();
-        // The capture ends also where the work failed, or the stream would stay unusable.
-        let id = self.driver.end_capture()?;
-        let graph = Graph::new(Arc::clone(&self.driver), id);
+        *self.recorded() = Some(Vec::new());
+        let begun = self.driver.begin_capture();
+        let outcome = begun.and_then(|()| {
+            let result = work();
+            // The capture ends also where the work failed, or the stream would stay unusable.
+            let id = self.driver.end_capture()?;
+            Ok((result, id))
+        });
+        let memory = self.recorded().take().unwrap_or_default();
+        let (result, id) = outcome?;
+        let graph = Graph::new(Arc::clone(&self.driver), id, memory);
         result.map(|()| graph)
     }
 
@@ -234,11 +244,13 @@ impl Device {
         name: &'static str,
         buffer: &Buffer<T>,
     ) -> Result<u64, DeviceError> {
-        if buffer.belongs_to(&self.driver) {
-            Ok(buffer.address())
-        } else {
-            Err(DeviceError::OtherDevice { name })
+        if !buffer.belongs_to(&self.driver) {
+            return Err(DeviceError::OtherDevice { name });
         }
+        if let Some(recorded) = self.recorded().as_mut() {
+            recorded.push(buffer.memory());
+        }
+        Ok(buffer.address())
     }
 
     /// The address of a buffer for a kernel or an engine, if it is one of this device with at least `needed` elements.
@@ -310,15 +322,21 @@ mod tests {
     }
 
     #[test]
-    #[allow(unsafe_code)]
     fn shim_graph_runs_what_was_recorded() {
         let device = Device::shim();
         let buffer = device.upload(&[7u32; 5]).expect("memory");
-        // SAFETY: the buffer outlives the graph.
-        let graph = unsafe { device.record(|| device.fill(&buffer, 0)) }.expect("recorded");
+        let end = buffer.part(3, 2).expect("within");
+        let graph = device.record(|| device.fill(&end, 0)).expect("recorded");
+        // The graph keeps what it writes to.
+        drop(end);
         assert_eq!(buffer.download().expect("read"), [7; 5]);
         graph.replay().expect("replayed");
-        assert_eq!(buffer.download().expect("read"), [0; 5]);
+        assert_eq!(buffer.download().expect("read"), [7, 7, 7, 0, 0]);
+        drop(buffer);
+        graph.replay().expect("its memory is still there");
+        let failed = device.record(|| Err(DeviceError::NoDriver));
+        assert_eq!(failed.map(drop), Err(DeviceError::NoDriver));
+        assert!(device.recorded().is_none());
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::package::{ModelPackage, PackageError, Spec};
 
 use scan::Scan;
 
-use device::Plan;
+use device::{Finisher, Plan};
 pub use prepare::INPUT_VOXELS_MAX;
 pub use scores::{SCORES_MAX, WINDOWS_MAX};
 
@@ -156,6 +156,8 @@ pub struct Pipeline {
     info: EngineInfo,
     /// Whether kernels on the engine's device may run beside it.
     on_device: bool,
+    /// What the scan before left on the device for one of its shape.
+    kept: Option<Finisher>,
     considered: Vec<Considered>,
     pool: rayon::ThreadPool,
 }
@@ -257,6 +259,7 @@ impl Pipeline {
             package,
             engine,
             on_device: false,
+            kept: None,
             considered: Vec::new(),
             pool,
         };
@@ -331,6 +334,7 @@ impl Pipeline {
             package,
             engine,
             info,
+            kept,
             pool,
             ..
         } = self;
@@ -341,7 +345,7 @@ impl Pipeline {
         {
             info.kernels = swarm_kernels::DEVICE_KERNEL_SET;
             let spec = package.spec();
-            match pool.install(|| device::segment(spec, &plan, resident, volume, progress)) {
+            match pool.install(|| device::segment(spec, &plan, resident, kept, volume, progress)) {
                 // The scan's working set is too large for this card; the network's own is not.
                 Err(PipelineError::Engine(EngineError::Device(DeviceError::Memory { bytes }))) => {
                     tracing::warn!(

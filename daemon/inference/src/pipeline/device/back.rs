@@ -1,15 +1,17 @@
-//! The way from the network's grid back to the scan's, on the device.
+//! The way from the network's grid back to the scan's.
 
-use swarm_kernels::device::{Buffer, Device, DeviceError};
+use swarm_kernels::Grid;
+use swarm_kernels::device::{Device, DeviceError};
 use swarm_kernels::gather::launch::{Gather, Layout, Sampling, Voxel};
 use swarm_kernels::orientation::AxisMap;
-use swarm_kernels::{Grid, KernelError};
+use swarm_kernels::resample::Interpolation;
 
-use super::prepare::boxed;
+use super::cut::{Cutter, Place};
 use crate::package::step::InvertMode;
 use crate::pipeline::prepare::{interpolation, resizing};
 
 /// What the scan was read onto.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Base {
     Grid(Grid),
     Resized([usize; 3]),
@@ -24,18 +26,14 @@ impl Base {
     }
 }
 
-/// Where a volume was before it was cut.
-struct Cut {
-    start: [i64; 3],
-    dims: [usize; 3],
-}
-
-/// The geometric steps that were taken.
+/// The geometric steps that were taken. Two scans with the same go the same way back.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Back {
     native: Grid,
     map: AxisMap,
     base: Base,
-    cuts: Vec<Cut>,
+    /// Where each volume was in the one that was cut out of it.
+    cuts: Vec<Place>,
 }
 
 impl Back {
@@ -50,7 +48,7 @@ impl Back {
 
     /// A volume of `dims` was cut at `start`.
     pub(super) fn was_cut(&mut self, start: [i64; 3], dims: [usize; 3]) {
-        self.cuts.push(Cut {
+        self.cuts.push(Place {
             start: start.map(|v| -v),
             dims,
         });
@@ -78,40 +76,24 @@ impl Back {
         Gather::new(device, sampling.map_err(DeviceError::Kernel)?, None)
     }
 
-    /// Undoes the cuts, the last one first. `dims` are those of `voxels`; nothing where there was none.
+    /// A gather of a tensor with z fastest on the scan's grid into the order of files.
+    pub(super) fn into_file_order(&self, device: &Device) -> Result<Gather, DeviceError> {
+        let (grid, map) = (&self.native, &AxisMap::IDENTITY);
+        let sampling = Sampling::back(grid, map, grid, Interpolation::Nearest, Layout::XFastest);
+        Gather::new(device, sampling.map_err(DeviceError::Kernel)?, None)
+    }
+
+    /// What undoes the cuts, the last one first, of volumes of `dims`.
     pub(super) fn uncut<T: Voxel>(
         &self,
         device: &Device,
-        voxels: &Buffer<T>,
         mut dims: [usize; 3],
-    ) -> Result<Option<Buffer<T>>, DeviceError> {
-        let mut whole = None;
-        for cut in self.cuts.iter().rev() {
-            let from = whole.as_ref().unwrap_or(voxels);
-            whole = Some(boxed(device, from, dims, cut.start, cut.dims, None)?);
-            dims = cut.dims;
+    ) -> Result<Vec<Cutter<T>>, DeviceError> {
+        let mut cutters = Vec::with_capacity(self.cuts.len());
+        for place in self.cuts.iter().rev() {
+            cutters.push(Cutter::new(device, dims, *place)?);
+            dims = place.dims;
         }
-        Ok(whole)
+        Ok(cutters)
     }
-}
-
-/// A tensor with z fastest in the order of files.
-pub(super) fn in_file_order(
-    device: &Device,
-    labels: &Buffer<u8>,
-    grid: &Grid,
-) -> Result<Buffer<u8>, DeviceError> {
-    let mode = swarm_kernels::resample::Interpolation::Nearest;
-    let sampling = Sampling::back(grid, &AxisMap::IDENTITY, grid, mode, Layout::XFastest)
-        .map_err(DeviceError::Kernel)?;
-    let mut turned = device.allocate(labels.len())?;
-    Gather::new(device, sampling, None)?.run(device, labels, None, &mut turned)?;
-    Ok(turned)
-}
-
-/// How many voxels there are.
-pub(super) fn count(dims: [usize; 3]) -> Result<usize, DeviceError> {
-    dims.iter()
-        .try_fold(1_usize, |all, &n| all.checked_mul(n))
-        .ok_or(DeviceError::Kernel(KernelError::Dims { dims }))
 }

@@ -6,6 +6,8 @@
 //! component filter or `FillHoles` has no kernel, the CPU does that on the labels.
 
 mod back;
+mod cut;
+mod finish;
 mod plan;
 mod prepare;
 mod scores;
@@ -14,19 +16,14 @@ mod tests;
 
 use swarm_imaging::{Affine, Rescale, Volume, Voxels};
 use swarm_kernels::Field;
-use swarm_kernels::components::launch::KeepLargest;
-use swarm_kernels::device::{Buffer, Device, DeviceError};
-use swarm_kernels::gather::launch::Layout;
-use swarm_kernels::labels::launch::Packer;
-use swarm_kernels::stitch::launch::Stitcher;
-use swarm_kernels::window::Blend;
+use swarm_kernels::device::DeviceError;
 
-use super::{LabelMap, PipelineError, Progress, Stage, finish};
+use super::scores::windows;
+use super::{LabelMap, PipelineError, Progress, Stage};
 use crate::engine::{Engine, EngineError, Resident};
 use crate::package::Spec;
-use back::{Back, in_file_order};
+pub(super) use finish::Finisher;
 pub(super) use plan::Plan;
-use scores::Scores;
 
 impl From<DeviceError> for PipelineError {
     fn from(error: DeviceError) -> Self {
@@ -38,107 +35,53 @@ impl From<DeviceError> for PipelineError {
     }
 }
 
-/// Labels every voxel of the scan.
+/// Labels every voxel of the scan. `kept` is what the scan before left for one of its shape.
 pub(super) fn segment(
     spec: &Spec,
     plan: &Plan<'_>,
     engine: &mut dyn Resident,
+    kept: &mut Option<Finisher>,
     volume: &Volume,
     progress: Progress<'_>,
 ) -> Result<LabelMap, PipelineError> {
     let device = engine.device().clone();
     progress(Stage::Prepare, 0.0);
-    let prepared = prepare::prepare(&device, plan, volume)?;
+    let mut prepared = prepare::prepare(&device, plan, volume)?;
+    let windows = windows(spec, prepared.dims)?;
+    let fitting = kept
+        .take()
+        .filter(|kept| kept.fits(&prepared.back, prepared.dims));
+    let mut finisher = match fitting {
+        Some(kept) => kept,
+        None => Finisher::new(
+            &device,
+            &plan.finish,
+            prepared.back.clone(),
+            prepared.dims,
+            windows.as_ref(),
+            spec.output.channels,
+        )?,
+    };
     device.finish()?;
     progress(Stage::Prepare, 1.0);
 
     progress(Stage::Infer, 0.0);
-    let (scores, prepared) = scores::scores(spec, engine, prepared, &mut |part| {
+    let windows = windows.as_ref();
+    scores::infer(engine, &mut prepared, windows, &finisher, &mut |part| {
         progress(Stage::Infer, part)
     })?;
     prepared.verify()?;
 
     progress(Stage::Finish, 0.0);
-    let channels = spec.output.channels;
-    let labels = finished(&device, plan, &prepared.back, scores, channels)?;
+    let labels = finisher.finish(&device)?;
     let labels = Field::new(prepared.back.native().clone(), labels)?;
-    let labels = finish::refined(plan.finish.rest, labels)?;
+    let labels = super::finish::refined(plan.finish.rest, labels)?;
+    *kept = Some(finisher).filter(Finisher::is_kept);
     progress(Stage::Finish, 1.0);
     Ok(LabelMap {
         labels: labels.into_parts().1,
         nonfinite_voxels: prepared.nonfinite_voxels,
     })
-}
-
-/// From scores to labels in the order of files, packed on the way down.
-fn finished(
-    device: &Device,
-    plan: &Plan<'_>,
-    back: &Back,
-    scores: Scores,
-    channels: usize,
-) -> Result<Vec<u8>, DeviceError> {
-    let finish = &plan.finish;
-    let native = back.native();
-    // Which of two components of one size stays depends on the order of voxels: the reference's has z fastest.
-    let layout = if finish.largest_after {
-        Layout::ZFastest
-    } else {
-        Layout::XFastest
-    };
-    let gather = back.gather(device, finish.mode, layout)?;
-    let mut labels = device.allocate::<u8>(native.voxels())?;
-    if finish.scores_back {
-        let all = device.allocate::<f32>(channels * native.voxels())?;
-        let dims = scores.inner_dims();
-        for (number, channel) in scores.channels(device)?.into_iter().enumerate() {
-            let whole = back.uncut(device, &channel, dims)?;
-            let from = whole.as_ref().unwrap_or(&channel);
-            let mut to = all.part(number * native.voxels(), native.voxels())?;
-            gather.run(device, from, None, &mut to)?;
-        }
-        decide(
-            device,
-            &all,
-            channels,
-            finish.threshold,
-            gather.dims(),
-            &mut labels,
-        )?;
-    } else {
-        let dims = scores.inner_dims();
-        let mut decided = scores.labels(device, finish.threshold)?;
-        if finish.largest_before {
-            KeepLargest::new(device, dims)?.run(device, &mut decided)?;
-        }
-        let whole = back.uncut(device, &decided, dims)?;
-        gather.run(
-            device,
-            whole.as_ref().unwrap_or(&decided),
-            None,
-            &mut labels,
-        )?;
-    }
-    if finish.largest_after {
-        KeepLargest::new(device, native.dims())?.run(device, &mut labels)?;
-        labels = in_file_order(device, &labels, native)?;
-    }
-    let packer = Packer::new(device, labels.len(), channels.max(2))?;
-    packer.run(device, &labels)?;
-    packer.labels()
-}
-
-/// The largest channel of each voxel: a stitch of one window.
-fn decide(
-    device: &Device,
-    scores: &Buffer<f32>,
-    channels: usize,
-    threshold: f32,
-    dims: [usize; 3],
-    labels: &mut Buffer<u8>,
-) -> Result<(), DeviceError> {
-    let one = Stitcher::new(device, dims, dims, [0.0; 3], Blend::Constant)?;
-    one.run(device, scores, channels, threshold, labels, None)
 }
 
 /// Labels that may differ from the reference's: the last bits of float32 decide at a structure's edge.
@@ -152,7 +95,7 @@ pub(super) fn held_to_reference(spec: &Spec, engine: &mut dyn Engine) -> Result<
     let failed = |error: PipelineError| format!("the small scan cannot be compared: {error}");
     let theirs = super::segment(spec, engine, &scan, &mut |_, _| {}).map_err(failed)?;
     let resident = engine.resident().ok_or("the engine has no device memory")?;
-    let ours = segment(spec, &plan, resident, &scan, &mut |_, _| {}).map_err(failed)?;
+    let ours = segment(spec, &plan, resident, &mut None, &scan, &mut |_, _| {}).map_err(failed)?;
     let pairs = ours.labels.iter().zip(&theirs.labels);
     let different = pairs.filter(|(a, b)| a != b).count() as f64 / ours.labels.len() as f64;
     if different > DIFFERENT_MAX {

@@ -1,6 +1,7 @@
 //! From the scan to the network's input, on the device.
 
 use swarm_imaging::{Rescale as ScanRescale, Volume, Voxels};
+use swarm_kernels::Grid;
 use swarm_kernels::device::{Buffer, Device, DeviceError};
 use swarm_kernels::foreground::launch::foreground_box;
 use swarm_kernels::gather::launch::{Gather, Layout, Rescale, Sampling, Voxel};
@@ -11,10 +12,9 @@ use swarm_kernels::pad;
 use swarm_kernels::percentile::launch::Percentiles;
 use swarm_kernels::resample::Interpolation;
 use swarm_kernels::spacing::spaced_grid;
-use swarm_kernels::window::launch::extract;
-use swarm_kernels::{Grid, KernelError};
 
 use super::back::{Back, Base};
+use super::cut::{Cutter, Place};
 use super::plan::{Plan, Scale};
 use crate::package::step::Preprocess;
 use crate::pipeline::PipelineError;
@@ -297,17 +297,12 @@ impl Prepared {
         size: [usize; 3],
     ) -> Result<(), PipelineError> {
         limit(size)?;
-        if (start, size) == ([0; 3], self.dims) {
+        if (Place { start, dims: size }).is_all_of(self.dims) {
             return Ok(());
         }
-        self.voxels = boxed(
-            device,
-            &self.voxels,
-            self.dims,
-            start,
-            size,
-            self.pending.as_ref(),
-        )?;
+        let place = Place { start, dims: size };
+        let cutter = Cutter::new(device, self.dims, place)?;
+        self.voxels = cutter.run(device, &self.voxels, self.pending.as_ref())?;
         self.pending = None;
         self.back.was_cut(start, self.dims);
         self.dims = size;
@@ -324,33 +319,4 @@ impl Prepared {
         }
         Ok(())
     }
-}
-
-/// The box of `size` voxels at `start` of a tensor; what lies outside is 0.
-pub(super) fn boxed<T: Voxel>(
-    device: &Device,
-    voxels: &Buffer<T>,
-    dims: [usize; 3],
-    start: [i64; 3],
-    size: [usize; 3],
-    change: Option<&Buffer<Intensity>>,
-) -> Result<Buffer<T>, DeviceError> {
-    let mut starts = [0; 3];
-    for (at, start) in starts.iter_mut().zip(start) {
-        *at = i32::try_from(start)
-            .map_err(|_| DeviceError::Kernel(KernelError::Dims { dims: size }))?;
-    }
-    let starts = device.upload(&starts)?;
-    let mut output = device.allocate(size.iter().product())?;
-    extract(
-        device,
-        voxels,
-        dims,
-        &starts,
-        size,
-        change,
-        0.0,
-        &mut output,
-    )?;
-    Ok(output)
 }

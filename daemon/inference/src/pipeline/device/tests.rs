@@ -209,6 +209,19 @@ fn as_floats(scan: &Volume) -> Volume {
     .expect("as many voxels")
 }
 
+/// The scan with its voxels in reverse, on the same grid.
+fn backwards(scan: &Volume) -> Volume {
+    let mut values = scan.to_f32();
+    values.reverse();
+    Volume::new(
+        Voxels::F32(values),
+        Rescale::IDENTITY,
+        scan.dims(),
+        *scan.affine(),
+    )
+    .expect("as many voxels")
+}
+
 /// The phantom on axes that are not square to each other: no table per axis describes its way.
 fn sheared(scan: &Volume) -> Volume {
     let affine = Affine::from_columns(
@@ -244,19 +257,32 @@ fn both_ways_give_the_same_labels() {
         (3, [CONSTANT, BOXES, LABELS_BACK].concat()),
         (5, [CONSTANT, MINMAX, SCORES_BACK].concat()),
     ];
-    let scans = [phantom(), as_floats(&phantom()), sheared(&phantom())];
+    // The second goes the first one's way, in what that left on the device.
+    let phantom = phantom();
+    let scans = [
+        phantom.clone(),
+        backwards(&phantom),
+        sheared(&phantom),
+        as_floats(&phantom),
+    ];
     for (number, (channels, steps)) in chains.iter().enumerate() {
         let spec = spec(*channels, 8, steps);
         let plan = Plan::of(&spec).expect("there are kernels for all of it");
         let mut engine = Sums::new(*channels);
+        let mut kept = None;
         for (of, scan) in scans.iter().enumerate() {
             let what = format!("chain {number}, scan {of}");
             let theirs = crate::pipeline::segment(&spec, &mut engine, scan, &mut |_, _| {});
             let theirs = theirs.unwrap_or_else(|error| panic!("{what}: {error:?}"));
             let mut heard = Vec::new();
-            let ours = segment(&spec, &plan, &mut engine, scan, &mut |stage, part| {
-                heard.push((stage, part))
-            });
+            let ours = segment(
+                &spec,
+                &plan,
+                &mut engine,
+                &mut kept,
+                scan,
+                &mut |stage, part| heard.push((stage, part)),
+            );
             let ours = ours.unwrap_or_else(|error| panic!("{what}: {error:?}"));
             let found: std::collections::BTreeSet<u8> = theirs.labels.iter().copied().collect();
             assert!(found.len() > 1, "{what}: nothing to compare");
@@ -292,7 +318,7 @@ fn what_is_no_number_is_0_and_a_scan_of_nothing_else_is_refused_alike() {
         *scan.affine(),
     )
     .expect("valid");
-    let ours = segment(&spec, &plan, &mut engine, &dirty, &mut |_, _| {}).expect("runs");
+    let ours = segment(&spec, &plan, &mut engine, &mut None, &dirty, &mut |_, _| {}).expect("runs");
     let theirs =
         crate::pipeline::segment(&spec, &mut engine, &dirty, &mut |_, _| {}).expect("runs");
     assert_eq!((ours.nonfinite_voxels, theirs.nonfinite_voxels), (2, 2));
@@ -301,7 +327,14 @@ fn what_is_no_number_is_0_and_a_scan_of_nothing_else_is_refused_alike() {
     let plan = Plan::of(&cropped).expect("there are kernels for all of it");
     let voxels = Voxels::I16(vec![0; scan.voxels().len()]);
     let empty = Volume::new(voxels, Rescale::IDENTITY, scan.dims(), *scan.affine()).expect("valid");
-    let ours = segment(&cropped, &plan, &mut engine, &empty, &mut |_, _| {});
+    let ours = segment(
+        &cropped,
+        &plan,
+        &mut engine,
+        &mut None,
+        &empty,
+        &mut |_, _| {},
+    );
     let theirs = crate::pipeline::segment(&cropped, &mut engine, &empty, &mut |_, _| {});
     let (ours, theirs) = (ours.expect_err("empty"), theirs.expect_err("empty"));
     assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
@@ -316,7 +349,7 @@ fn a_flat_scan_becomes_what_the_reference_makes_of_it() {
     let like = phantom();
     let voxels = Voxels::I16(vec![700; like.voxels().len()]);
     let flat = Volume::new(voxels, like.rescale(), like.dims(), *like.affine()).expect("valid");
-    let ours = segment(&spec, &plan, &mut engine, &flat, &mut |_, _| {}).expect("runs");
+    let ours = segment(&spec, &plan, &mut engine, &mut None, &flat, &mut |_, _| {}).expect("runs");
     let theirs = crate::pipeline::segment(&spec, &mut engine, &flat, &mut |_, _| {}).expect("runs");
     assert_eq!(ours, theirs);
 }
