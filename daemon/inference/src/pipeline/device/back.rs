@@ -77,7 +77,7 @@ impl Back {
     }
 
     /// A gather of a tensor with z fastest on the scan's grid into the order of files.
-    pub(super) fn into_file_order(&self, device: &Device) -> Result<Gather, DeviceError> {
+    pub(super) fn file_order(&self, device: &Device) -> Result<Gather, DeviceError> {
         let (grid, map) = (&self.native, &AxisMap::IDENTITY);
         let sampling = Sampling::back(grid, map, grid, Interpolation::Nearest, Layout::XFastest);
         Gather::new(device, sampling.map_err(DeviceError::Kernel)?, None)

@@ -55,7 +55,7 @@ enum Way {
         gather: Gather,
         /// Channel after channel on the scan's grid.
         scores: Buffer<f32>,
-        decide: Stitcher,
+        decide: Box<Stitcher>,
     },
 }
 
@@ -108,7 +108,7 @@ impl Finisher {
                 inner: cutter(device, stitched, inner)?,
                 uncut: back.uncut(device, dims)?,
                 scores: device.allocate(channels * native.voxels())?,
-                decide: whole(device, gather.dims())?,
+                decide: Box::new(whole(device, gather.dims())?),
                 gather,
             }
         } else {
@@ -126,7 +126,7 @@ impl Finisher {
         let largest = match finish.largest_after {
             true => Some((
                 KeepLargest::new(device, native.dims())?,
-                back.into_file_order(device)?,
+                back.file_order(device)?,
                 device.allocate(native.voxels())?,
             )),
             false => None,
