@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use swarm_ledger::commands::{AdoptJobs, AdoptSettled, BeginSeal, RecordSealed};
 use swarm_ledger::records::{EpochState, SealTrigger};
@@ -36,6 +37,13 @@ impl Settlement {
         if let Some(other) = before.iter().find(|entry| entry.epoch.id != epoch) {
             return Ok(Err(format!("{} is not final yet", other.epoch.id)));
         }
+        // A bundle that does not hold together is not read again before something of it changes.
+        let files = files(&dir)?;
+        if let Some((known, why)) = &self.unsound
+            && *known == files
+        {
+            return Ok(Err(why.clone()));
+        }
         let Verified {
             summary,
             seal,
@@ -46,7 +54,10 @@ impl Settlement {
             ..
         } = match verified(dir.clone()).await? {
             Ok(bundle) => bundle,
-            Err(why) => return Ok(Err(why)),
+            Err(why) => {
+                self.unsound = Some((files, why.clone()));
+                return Ok(Err(why));
+            }
         };
         let payees: BTreeMap<_, _> = agents
             .iter()
@@ -115,6 +126,34 @@ impl Settlement {
             Err(refusal) => Ok(Err(refusal.refusal()?.to_string())),
         }
     }
+}
+
+/// Path, size and time of change of every file of a bundle.
+pub(super) type Files = Vec<(PathBuf, u64, SystemTime)>;
+
+fn files(dir: &Path) -> Result<Files, SettlementError> {
+    let mut found = Vec::new();
+    for dir in [dir.to_owned(), dir.join("jobs")] {
+        let list = |found: &mut Files| -> std::io::Result<()> {
+            for entry in std::fs::read_dir(&dir)? {
+                let entry = entry?;
+                let about = entry.metadata()?;
+                found.push((entry.path(), about.len(), about.modified()?));
+            }
+            Ok(())
+        };
+        match list(&mut found) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(SettlementError::Bundle {
+                    path: dir,
+                    source: error,
+                });
+            }
+            _ => {}
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// The bundle in `dir`, checked as a stranger would.

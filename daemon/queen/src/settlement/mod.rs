@@ -85,6 +85,8 @@ pub struct Settlement {
     heads: Option<Heads>,
     notes: Notes,
     steps_per_round: usize,
+    /// A bundle that could not be taken over, and why.
+    unsound: Option<(adopt::Files, String)>,
     demanded: bool,
     looked_at: Option<Duration>,
     clock: Clock,
@@ -116,6 +118,7 @@ impl Settlement {
             heads: None,
             notes: Notes::default(),
             steps_per_round: mirror::STEPS_PER_ROUND,
+            unsound: None,
             demanded: false,
             looked_at: None,
             clock: Clock::system(),
