@@ -11,7 +11,7 @@ use rusqlite::backup::{Backup, StepResult};
 
 use crate::check;
 use crate::error::{Cause, LedgerError};
-use crate::sql::{SCHEMA_VERSION, chain, open_reader};
+use crate::sql::{chain, open_reader, schema};
 
 /// Pages of one step: all of them, so that the copy is of one state.
 const ALL_PAGES: i32 = -1;
@@ -35,17 +35,12 @@ fn place(conn: &Connection, to: &Path, restored: bool) -> Result<(), LedgerError
 /// Puts the backup `from` in place as `to`, which must not exist, if it is whole.
 pub(crate) fn restore(from: &Path, to: &Path) -> Result<(), LedgerError> {
     let source = open_reader(from)?;
-    let found: u32 = source.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let found = schema::version(&source)?;
     if found == 0 {
         return Err(failed("this is not a ledger:", from, None));
     }
-    if found > SCHEMA_VERSION {
-        return Err(LedgerError::SchemaTooNew {
-            found,
-            known: SCHEMA_VERSION,
-        });
-    }
-    if found == SCHEMA_VERSION
+    schema::check(&source)?;
+    if found == schema::VERSION
         && let Some(violation) = check::all(&source)?.first()
     {
         return Err(LedgerError::Damaged {

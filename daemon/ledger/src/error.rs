@@ -37,6 +37,17 @@ pub enum LedgerError {
         /// In this program.
         known: u32,
     },
+    /// The file's version is this program's, and its schema is not: another build made it.
+    #[error(
+        "the ledger was made by another build, whose schema {version} is not this program's ({what}): use that \
+         build, or begin with an empty state directory"
+    )]
+    SchemaOther {
+        /// The version that both have.
+        version: u32,
+        /// The first table, index, trigger or view that differs, and how.
+        what: String,
+    },
     /// The file belongs to another escrow.
     #[error("the ledger belongs to escrow {escrow} on chain {chain_id}, not to the configured one")]
     OtherEscrow {

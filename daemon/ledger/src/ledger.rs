@@ -65,10 +65,11 @@ impl Ledger {
         gate: Arc<dyn Gate>,
     ) -> Result<Self, LedgerError> {
         let conn = sql::open_writer(path, &config)?;
+        let (writer, stepped) = Writer::stepped(conn, gate.clone())?;
         Ok(Self {
             path: Arc::new(path.to_owned()),
-            writer: Writer::stepped(conn, gate.clone())?,
-            readers: Arc::new(Readers::stepped(path, gate)?),
+            writer,
+            readers: Arc::new(Readers::stepped(stepped, gate)),
         })
     }
 

@@ -1,7 +1,7 @@
 //! Connections that read: each query sees one committed state and never waits for the writer.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
@@ -10,40 +10,44 @@ use crate::error::LedgerError;
 use crate::limits::READERS;
 use crate::sql;
 use crate::stepped::Gate;
+use crate::writer::Stepped;
 
-/// A fixed set of reading connections.
+/// A fixed set of reading connections; in a simulation the writer's own.
 pub(crate) struct Readers {
-    free: Mutex<Vec<Connection>>,
+    source: Source,
     permits: Semaphore,
-    /// Queries run on the caller's thread, as this lets them.
-    gate: Option<Arc<dyn Gate>>,
+}
+
+/// Where the connections are.
+enum Source {
+    /// Those that no query has. Queries run on threads for blocking work.
+    Free(Arc<Mutex<Vec<Connection>>>),
+    /// The writer's, between its commands. Queries run on the caller's thread, as the gate lets them.
+    Writers(Stepped, Arc<dyn Gate>),
 }
 
 impl Readers {
     /// Opens all of them.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        Self::some(path, READERS, None)
-    }
-
-    /// Opens one, for queries on the caller's thread.
-    pub fn stepped(path: &Path, gate: Arc<dyn Gate>) -> Result<Self, LedgerError> {
-        Self::some(path, 1, Some(gate))
-    }
-
-    fn some(path: &Path, count: usize, gate: Option<Arc<dyn Gate>>) -> Result<Self, LedgerError> {
-        let free = (0..count)
-            .map(|_| sql::open_reader(path))
-            .collect::<Result<_, _>>()?;
+        let free: Result<_, _> = (0..READERS).map(|_| sql::open_reader(path)).collect();
         Ok(Self {
-            free: Mutex::new(free),
-            permits: Semaphore::new(count),
-            gate,
+            source: Source::Free(Arc::new(Mutex::new(free?))),
+            permits: Semaphore::new(READERS),
         })
+    }
+
+    /// Reads through a stepped writer's connection. That sees what is committed too, because no command is
+    /// under way meanwhile, and a simulation opens, reads and prepares everything once instead of twice.
+    pub fn stepped(writer: Stepped, gate: Arc<dyn Gate>) -> Self {
+        Self {
+            source: Source::Writers(writer, gate),
+            permits: Semaphore::new(1),
+        }
     }
 
     /// Runs `query` on a thread for blocking work.
     pub async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
+        &self,
         query: impl FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let _permit = self
@@ -51,29 +55,30 @@ impl Readers {
             .acquire()
             .await
             .map_err(|_| LedgerError::Stopped)?;
-        if let Some(gate) = &self.gate {
-            if gate.halted() {
-                std::future::pending::<()>().await;
+        match &self.source {
+            Source::Free(free) => {
+                let free = Arc::clone(free);
+                let task = tokio::task::spawn_blocking(move || {
+                    let conn = lock(&free).pop().ok_or(LedgerError::Stopped)?;
+                    let outcome = snapshot(&conn, query);
+                    lock(&free).push(conn);
+                    outcome
+                });
+                task.await.map_err(|_| LedgerError::Stopped)?
             }
-            let conn = self.lock().pop().ok_or(LedgerError::Stopped)?;
-            let outcome = snapshot(&conn, query);
-            self.lock().push(conn);
-            return outcome;
+            Source::Writers(writer, gate) => {
+                if gate.halted() {
+                    std::future::pending::<()>().await;
+                }
+                writer.read(|conn| snapshot(conn, query))
+            }
         }
-        let this = Arc::clone(self);
-        let task = tokio::task::spawn_blocking(move || {
-            let conn = this.lock().pop().ok_or(LedgerError::Stopped)?;
-            let outcome = snapshot(&conn, query);
-            this.lock().push(conn);
-            outcome
-        });
-        task.await.map_err(|_| LedgerError::Stopped)?
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        // The list is whole even if a thread panicked while it held the lock.
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(free: &Mutex<Vec<Connection>>) -> MutexGuard<'_, Vec<Connection>> {
+    // The list is whole even if a thread panicked while it held the lock.
+    free.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One state for all statements of a query.
@@ -81,8 +86,12 @@ fn snapshot<T>(
     conn: &Connection,
     query: impl FnOnce(&Connection) -> Result<T, LedgerError>,
 ) -> Result<T, LedgerError> {
-    let tx = conn.unchecked_transaction()?;
-    let value = query(&tx)?;
-    tx.rollback()?;
-    Ok(value)
+    // Two statements that every query has: they stay prepared.
+    conn.prepare_cached("BEGIN")?.execute(())?;
+    let value = query(conn);
+    // Some failures have ended it by themselves.
+    if !conn.is_autocommit() {
+        conn.prepare_cached("ROLLBACK")?.execute(())?;
+    }
+    value
 }

@@ -7,9 +7,10 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::checkpoint::Checkpointer;
@@ -128,8 +129,47 @@ pub(crate) struct Writer {
 enum Place {
     /// On a thread of their own, which this leads to.
     Thread(mpsc::Sender<Message>),
-    /// On the caller's thread, one by one, as the gate lets them; `None` once closed.
-    Here(Arc<Mutex<Option<Committer>>>, Arc<dyn Gate>),
+    /// On the caller's thread, one by one, as the gate lets them.
+    Here(Stepped, Arc<dyn Gate>),
+}
+
+/// A committer that works when it is called; `None` once closed.
+#[derive(Clone)]
+pub(crate) struct Stepped(Arc<Mutex<Option<Committer>>>);
+
+impl Stepped {
+    fn lock(&self) -> MutexGuard<'_, Option<Committer>> {
+        // What a panic left half done is rolled back with its transaction.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one command on this thread. False when the gate halts the caller for ever.
+    fn step(&self, gate: &dyn Gate, work: Box<dyn Work>) -> Result<bool, LedgerError> {
+        let fate = gate.before(work.name());
+        if fate == Fate::Halt {
+            return Ok(false);
+        }
+        let mut committer = self.lock();
+        let committer = committer.as_mut().ok_or(LedgerError::Stopped)?;
+        let full = fate == Fate::DiskFull;
+        if full {
+            committer.limit_pages(1)?;
+        }
+        committer.settle(&mut vec![work]);
+        if full {
+            committer.limit_pages(PAGES_MAX)?;
+        }
+        Ok(gate.after() != Fate::Halt)
+    }
+
+    /// Reads between two commands.
+    pub fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
+        let committer = self.lock();
+        query(&committer.as_ref().ok_or(LedgerError::Stopped)?.conn)
+    }
 }
 
 impl Writer {
@@ -158,14 +198,19 @@ impl Writer {
     }
 
     /// Runs commands on the caller's thread, through `gate`.
-    pub fn stepped(conn: Connection, gate: Arc<dyn Gate>) -> Result<Self, LedgerError> {
+    pub fn stepped(conn: Connection, gate: Arc<dyn Gate>) -> Result<(Self, Stepped), LedgerError> {
+        // Nobody else has the file open, and a process that dies moves no log.
+        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let (committer, newest, pending, trouble) = Committer::new(conn)?;
-        Ok(Self {
-            place: Place::Here(Arc::new(Mutex::new(Some(committer))), gate),
+        let stepped = Stepped(Arc::new(Mutex::new(Some(committer))));
+        let writer = Self {
+            place: Place::Here(stepped.clone(), gate),
             newest,
             pending,
             trouble,
-        })
+        };
+        Ok((writer, stepped))
     }
 
     /// Queues a command and waits for its durable answer.
@@ -181,8 +226,8 @@ impl Writer {
                 .send(Message::Work(work))
                 .await
                 .map_err(|_| LedgerError::Stopped)?,
-            Place::Here(committer, gate) => {
-                if !step(committer, &**gate, work)? {
+            Place::Here(stepped, gate) => {
+                if !stepped.step(&**gate, work)? {
                     std::future::pending::<()>().await;
                 }
             }
@@ -199,8 +244,8 @@ impl Writer {
                     let _ = closed.await;
                 }
             }
-            Place::Here(committer, _) => {
-                if let Some(committer) = lock(committer).take() {
+            Place::Here(stepped, _) => {
+                if let Some(committer) = stepped.lock().take() {
                     committer.close();
                 }
             }
@@ -219,29 +264,6 @@ impl Writer {
     pub fn subscribe_pending(&self) -> watch::Receiver<u64> {
         self.pending.clone()
     }
-}
-
-fn lock(committer: &Mutex<Option<Committer>>) -> std::sync::MutexGuard<'_, Option<Committer>> {
-    // What a panic left half done is rolled back with its transaction.
-    committer.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Runs one command on this thread. False when the gate halts the caller for ever.
-fn step(
-    committer: &Mutex<Option<Committer>>,
-    gate: &dyn Gate,
-    work: Box<dyn Work>,
-) -> Result<bool, LedgerError> {
-    let fate = gate.before(work.name());
-    if fate == Fate::Halt {
-        return Ok(false);
-    }
-    let mut committer = lock(committer);
-    let committer = committer.as_mut().ok_or(LedgerError::Stopped)?;
-    committer.limit_pages(fate == Fate::DiskFull)?;
-    committer.settle(&mut vec![work]);
-    committer.limit_pages(false)?;
-    Ok(gate.after() != Fate::Halt)
 }
 
 struct Thread {
@@ -323,9 +345,8 @@ impl Committer {
         }
     }
 
-    /// Whether the file must not grow, as on a full disk: SQLite lowers a limit to the file's size at most.
-    fn limit_pages(&self, full: bool) -> Result<(), LedgerError> {
-        let pages = if full { 1 } else { PAGES_MAX };
+    /// Limits the file to `pages`; SQLite lowers that to the file's size at most, as on a full disk.
+    fn limit_pages(&self, pages: i64) -> Result<(), LedgerError> {
         let set = self.conn.pragma_update(None, "max_page_count", pages);
         // SQLite answers with a row, which an update does not expect.
         match set {

@@ -293,8 +293,10 @@ async fn a_backup_is_the_ledger_again() {
 
     // A backup in which somebody changed history is not put back.
     let raw = Connection::open(&backup).unwrap();
-    raw.execute_batch("DROP TRIGGER journal_fixed; UPDATE journal SET body = '{}' WHERE seq = 2")
-        .unwrap();
+    let sql = "SELECT sql FROM sqlite_schema WHERE name = 'journal_fixed'";
+    let trigger: String = raw.query_row(sql, (), |row| row.get(0)).unwrap();
+    let change = "DROP TRIGGER journal_fixed; UPDATE journal SET body = '{}' WHERE seq = 2";
+    raw.execute_batch(&format!("{change}; {trigger}")).unwrap();
     drop(raw);
     let outcome = Ledger::restore(&backup, &f.folder.path().join("other.db"));
     assert!(
@@ -436,6 +438,26 @@ async fn a_ledger_belongs_to_one_escrow_and_one_schema() {
         Ledger::open(&path, config()),
         Err(LedgerError::SchemaTooNew { found: 99, .. })
     ));
+    // A build before or after this one, with the same number.
+    let raw = Connection::open(&path).unwrap();
+    raw.pragma_update(None, "user_version", 1).unwrap();
+    raw.execute_batch(
+        "DROP INDEX transfers_client; CREATE INDEX transfers_client ON transfers (job)",
+    )
+    .unwrap();
+    drop(raw);
+    let said = |outcome: Result<(), LedgerError>| match outcome {
+        Err(LedgerError::SchemaOther { what, .. }) => what,
+        outcome => panic!("{outcome:?}"),
+    };
+    let restored = f.folder.path().join("restored.db");
+    for outcome in [
+        Ledger::open(&path, config()).map(drop),
+        Ledger::restore(&path, &restored),
+    ] {
+        assert_eq!(said(outcome), "index transfers_client is another");
+    }
+    assert!(!restored.exists());
     let nowhere = f.folder.path().join("no/such/folder.db");
     assert!(matches!(
         Ledger::open(&nowhere, config()),

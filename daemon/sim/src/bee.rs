@@ -132,7 +132,7 @@ impl World {
                 uuid: None,
                 memory_mib: 1_024,
             },
-            models: vec![self.model_digest()?],
+            models: vec![self.model_digest()],
             engines: vec![ENGINE.into()],
             concurrency: 1 + n as u32,
             version: "0.1.0".into(),

@@ -151,7 +151,7 @@ impl World {
         self.clients[n].next_order += 1;
         let order = Order {
             client: people::address(key),
-            model: self.model_digest()?,
+            model: self.model_digest(),
             input: B256::from(self.rng.bytes32()),
             max_fee: match fault {
                 Some(Fault::FeeOverMax) => MicroUsdc(FEE.0 - 1),

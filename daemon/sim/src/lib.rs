@@ -4,7 +4,8 @@
 //! What runs is the real thing: the ledger on its files, the queen's routes with signed requests, her
 //! settlement rounds, bundles and sweeps, and the daemon's chain client. What is simulated: time, sockets,
 //! the chain below its JSON-RPC ([`node`], with a model of the escrow that is held against the compiled
-//! contract), and the people ([`people`]). Nothing sleeps, nothing is concurrent.
+//! contract), and the people ([`people`]). Nothing sleeps, nothing is concurrent; so the ledger's queries run
+//! on its writer's connection, between its commands.
 //!
 //! | Module | Is |
 //! |---|---|

@@ -13,10 +13,11 @@ pub(crate) mod outbox;
 pub(crate) mod outcomes;
 #[cfg(test)]
 mod plans;
+pub(crate) mod schema;
 pub(crate) mod stats;
 pub(crate) mod transfers;
 pub(crate) mod values;
 pub(crate) mod webhooks;
 pub(crate) mod workers;
 
-pub(crate) use open::{SCHEMA_VERSION, open_reader, open_writer};
+pub(crate) use open::{open_reader, open_writer};

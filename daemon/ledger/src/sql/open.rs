@@ -7,15 +7,10 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+use super::schema;
 use crate::error::LedgerError;
 use crate::ledger::LedgerConfig;
 use crate::limits::{BUSY_MILLIS, WAL_PAGES};
-
-/// The schema's steps; step n leads from version n to n + 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_initial.sql")];
-
-/// Version of the schema that this program writes.
-pub(crate) const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
 
 /// Statements that a connection keeps prepared.
 const STATEMENTS_KEPT: usize = 128;
@@ -29,7 +24,7 @@ pub(crate) fn open_writer(path: &Path, config: &LedgerConfig) -> Result<Connecti
     settings(&conn).map_err(|e| cannot_open(path, e))?;
     // Until `checkpoint` takes that over.
     conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
-    migrate(&mut conn)?;
+    schema::migrate(&mut conn)?;
     bind(&conn, config)?;
     Ok(conn)
 }
@@ -66,23 +61,6 @@ fn settings(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     // KiB: the pages of the open jobs and of the indexes' edges.
     conn.pragma_update(None, "cache_size", -32_768)
-}
-
-fn migrate(conn: &mut Connection) -> Result<(), LedgerError> {
-    let found: u32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > SCHEMA_VERSION {
-        return Err(LedgerError::SchemaTooNew {
-            found,
-            known: SCHEMA_VERSION,
-        });
-    }
-    for (step, sql) in MIGRATIONS.iter().enumerate().skip(found as usize) {
-        let tx = conn.transaction()?;
-        tx.execute_batch(sql)?;
-        tx.pragma_update(None, "user_version", step as u32 + 1)?;
-        tx.commit()?;
-    }
-    Ok(())
 }
 
 /// Writes into a new file, or checks in an old one, which escrow it mirrors; opens epoch 1.

@@ -17,14 +17,18 @@ use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 pub struct Document(Bytes);
 
 impl Document {
-    /// Made once, at start.
+    /// Made once.
     pub fn new(document: &utoipa::openapi::OpenApi) -> Self {
         Self(Bytes::from(text(document)))
     }
+
+    /// Its JSON.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("it was made of text")
+    }
 }
 
-/// The document's JSON.
-pub fn text(document: &utoipa::openapi::OpenApi) -> String {
+fn text(document: &utoipa::openapi::OpenApi) -> String {
     let mut document = document.clone();
     let items = document.paths.paths.values_mut();
     let operations = items.flat_map(|item| {

@@ -21,6 +21,8 @@ mod work;
 mod workers;
 mod x402;
 
+use std::sync::LazyLock;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
@@ -116,18 +118,25 @@ fn routes() -> OpenApiRouter<App> {
         .merge(pieces)
 }
 
+/// The routes and the document that describes them. They are the same for every queen, and a simulation has
+/// thousands of them in a process.
+static ROUTES: LazyLock<(Router<App>, docs::Document)> = LazyLock::new(|| {
+    let (router, document) = routes().split_for_parts();
+    (router, docs::Document::new(&document))
+});
+
 /// The OpenAPI document as it is served.
 pub fn openapi() -> String {
-    docs::text(&routes().split_for_parts().1)
+    ROUTES.1.text().to_owned()
 }
 
 /// The service: every route behind the limits that hold for all.
 pub fn router(app: App) -> Router {
-    let (router, document) = routes().split_for_parts();
+    let (router, document) = ROUTES.clone();
     let router = router
         .fallback(orb::app_file)
         .method_not_allowed_fallback(no_method)
-        .layer(axum::Extension(docs::Document::new(&document)));
+        .layer(axum::Extension(document));
     middleware::wrap(router, app.clone()).with_state(app)
 }
 

@@ -73,9 +73,9 @@ impl Node {
             }
             "eth_getBlockByNumber" => {
                 let at: BlockNumberOrTag = param(p, 0)?;
-                answer(self.at(at.into()).ok().map(told))
+                tell(self.at(at.into()).ok())
             }
-            "eth_getBlockByHash" => answer(self.block_of(&param(p, 0)?).map(told)),
+            "eth_getBlockByHash" => tell(self.block_of(&param(p, 0)?)),
             "eth_call" => self.view(&param(p, 0)?, param(p, 1)?),
             "eth_getLogs" => self.logs(&param(p, 0)?),
             "eth_sendRawTransaction" => {
@@ -188,14 +188,23 @@ fn paid(included: &Included) -> u128 {
     included.tx.envelope.effective_gas_price(Some(BASE_FEE))
 }
 
-fn told(block: &Block) -> RpcBlock {
+/// A block, or that there is none. What most questions are about is written once.
+fn tell(block: Option<&Block>) -> Answer {
+    let Some(block) = block else {
+        return answer(());
+    };
+    if let Some(told) = block.told.get() {
+        return Ok(told.clone());
+    }
     let hashes = block.txs.iter().map(|included| included.tx.hash).collect();
-    RpcBlock {
+    let told: RpcBlock = RpcBlock {
         header: block.header.clone(),
         uncles: Vec::new(),
         transactions: BlockTransactions::Hashes(hashes),
         withdrawals: None,
-    }
+    };
+    let told = answer(told)?;
+    Ok(block.told.get_or_init(|| told).clone())
 }
 
 /// The events of a transaction in their places.

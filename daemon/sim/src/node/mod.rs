@@ -7,11 +7,14 @@ pub mod genesis;
 pub mod state;
 pub mod transport;
 
+use std::sync::OnceLock;
+
 use alloy::consensus::transaction::SignerRecoverable;
 use alloy::consensus::{Header, Transaction as _, TxEnvelope};
 use alloy::eips::eip2718::Decodable2718;
 use alloy::primitives::{Address, B256, Bloom, Bytes, Log, TxKind};
 use alloy::rpc::types::Header as RpcHeader;
+use serde_json::value::RawValue;
 
 use state::{Message, Outcome, State};
 
@@ -57,6 +60,8 @@ pub struct Block {
     pub txs: Vec<Included>,
     /// Every account after it.
     pub state: State,
+    /// It as the node tells it, once somebody asked.
+    told: OnceLock<Box<RawValue>>,
 }
 
 /// The chain.
@@ -251,6 +256,7 @@ impl Node {
             header: RpcHeader::new(header),
             txs,
             state,
+            told: OnceLock::new(),
         });
     }
 

@@ -1,6 +1,7 @@
 //! The state of a chain at one block: nonces, USDC, the escrow; and how a call changes it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use alloy::primitives::{Address, Bytes, IntoLogData, Log, TxKind, U256};
 use alloy::sol_types::{SolCall, SolError, SolEvent, SolInterface, SolValue};
@@ -20,12 +21,12 @@ const GAS_USED: u64 = 100_000;
 /// What everybody has, in wei.
 const WEI: u128 = 1_000_000_000_000_000_000;
 
-/// Everything.
+/// Everything. Every block has one, and every question is asked of a copy: copies share what did not change.
 #[derive(Clone, Debug)]
 pub struct State {
-    nonces: BTreeMap<Address, u64>,
-    token: Token,
-    escrow: Escrow,
+    nonces: Arc<BTreeMap<Address, u64>>,
+    token: Arc<Token>,
+    escrow: Arc<Escrow>,
 }
 
 /// USDC, as far as the escrow and its users need it.
@@ -80,15 +81,15 @@ impl State {
             allowances: BTreeMap::new(),
         };
         Self {
-            nonces: BTreeMap::new(),
-            token,
-            escrow: Escrow::new(params, domain, now),
+            nonces: Arc::default(),
+            token: Arc::new(token),
+            escrow: Arc::new(Escrow::new(params, domain, now)),
         }
     }
 
     /// The same with something wrong.
     pub fn with(mut self, plant: Plant) -> Self {
-        self.escrow.plant = plant;
+        Arc::make_mut(&mut self.escrow).plant = plant;
         self
     }
 
@@ -122,7 +123,8 @@ impl State {
         if outcome.success {
             *self = after;
         }
-        *self.nonces.entry(message.from).or_default() += 1;
+        let nonces = Arc::make_mut(&mut self.nonces);
+        *nonces.entry(message.from).or_default() += 1;
         outcome
     }
 
@@ -134,7 +136,7 @@ impl State {
         let mut logs = Vec::new();
         let ran = match message.to {
             TxKind::Call(to) if to == self.token.address => {
-                self.token.run(by, &message.input, &mut logs)
+                Token::run(&mut self.token, by, &message.input, &mut logs)
             }
             TxKind::Call(to) if to == self.escrow.domain().escrow => {
                 self.run_escrow(by, &message.input, &mut logs)
@@ -157,7 +159,7 @@ impl State {
         let Ok(call) = C::abi_decode(input) else {
             return Err(Vec::new());
         };
-        let e = &mut self.escrow;
+        let e = &*self.escrow;
         let now = by.now;
         let view = match &call {
             C::token(_) => e.params().token.abi_encode(),
@@ -186,6 +188,7 @@ impl State {
         if !view.is_empty() {
             return Ok(view);
         }
+        let e = Arc::make_mut(&mut self.escrow);
         let effects = match &call {
             C::deposit(c) => e.deposit(by, by.from, c.amount),
             C::depositFor(c) => e.deposit(by, c.client, c.amount),
@@ -209,7 +212,7 @@ impl State {
         logs.extend(events.iter().map(|event| log(escrow, event)));
         let mut paid = 0;
         for (from, to, amount) in transfers {
-            self.token.moved(escrow, from, to, amount, logs)?;
+            Arc::make_mut(&mut self.token).moved(escrow, from, to, amount, logs)?;
             paid = amount;
         }
         Ok(match call {
@@ -224,17 +227,18 @@ impl Token {
         self.balances.get(of).copied().unwrap_or_default()
     }
 
-    fn run(&mut self, by: Caller, input: &[u8], logs: &mut Vec<Log>) -> Ran {
+    fn run(this: &mut Arc<Self>, by: Caller, input: &[u8], logs: &mut Vec<Log>) -> Ran {
         let network = Network::base_sepolia();
         Ok(match T::abi_decode(input).map_err(|_| Vec::new())? {
             T::name(_) => network.token_name.abi_encode(),
             T::decimals(_) => U256::from(swarm_contracts::network::USDC_DECIMALS).abi_encode(),
             T::DOMAIN_SEPARATOR(_) => network.token_domain_separator().abi_encode(),
-            T::balanceOf(c) => U256::from(self.balance(&c.account)).abi_encode(),
+            T::balanceOf(c) => U256::from(this.balance(&c.account)).abi_encode(),
             T::approve(c) => {
-                self.allowances.insert((by.from, c.spender), c.value);
+                let token = Arc::make_mut(this);
+                token.allowances.insert((by.from, c.spender), c.value);
                 logs.push(Log {
-                    address: self.address,
+                    address: token.address,
                     data: Usdc::Approval {
                         owner: by.from,
                         spender: c.spender,

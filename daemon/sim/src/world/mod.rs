@@ -5,7 +5,7 @@ mod requests;
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -33,6 +33,8 @@ use crate::stats::Stats;
 pub const FEE: MicroUsdc = MicroUsdc(100_003);
 /// The job type that the model serves.
 pub const JOB_TYPE: &str = "brain_mri";
+/// Where model packages are in a run's directory.
+const MODELS: &str = "models";
 /// Seconds of an epoch.
 const EPOCH_SECONDS: u64 = 3_600;
 /// Farthest deadline of an order.
@@ -109,6 +111,7 @@ pub struct World {
     trace: B256,
     lines: u64,
     home: tempfile::TempDir,
+    model_digest: B256,
     lives: u64,
     nonce: u64,
     plant: Plant,
@@ -146,26 +149,19 @@ pub fn run_with(seed: u64, verbose: bool, plant: Plant) -> Held<Outcome> {
     ran
 }
 
-/// The one model package, on disk; and its digest.
-fn model() -> Held<&'static (tempfile::TempDir, B256)> {
-    static MODEL: OnceLock<std::io::Result<(tempfile::TempDir, B256)>> = OnceLock::new();
-    let made = MODEL.get_or_init(|| {
-        let dir = scratch()?;
-        let description =
-            "name = 'brain'\nversion = '1'\nlicence = 'MIT'\njob_type = 'brain_mri'\nmemory_mib = 512\n";
-        let files = vec![
-            ("model.onnx".to_owned(), b"weights".to_vec()),
-            ("model.toml".to_owned(), description.as_bytes().to_vec()),
-        ];
-        let package = dir.path().join("brain");
-        std::fs::create_dir(&package)?;
-        for (name, bytes) in &files {
-            std::fs::write(package.join(name), bytes)?;
-        }
-        Ok((dir, manifest_digest(&files)))
-    });
-    made.as_ref()
-        .map_err(|error| Broken(format!("the model package: {error}")))
+/// Puts the one model package into `models`; answers its digest.
+fn put_model(models: &Path) -> std::io::Result<B256> {
+    let description = "name = 'brain'\nversion = '1'\nlicence = 'MIT'\njob_type = 'brain_mri'\nmemory_mib = 512\n";
+    let files = vec![
+        ("model.onnx".to_owned(), b"weights".to_vec()),
+        ("model.toml".to_owned(), description.as_bytes().to_vec()),
+    ];
+    let package = models.join("brain");
+    std::fs::create_dir_all(&package)?;
+    for (name, bytes) in &files {
+        std::fs::write(package.join(name), bytes)?;
+    }
+    Ok(manifest_digest(&files))
 }
 
 /// A directory in memory where there is one: what survives a crash is decided here, not by a disk.
@@ -191,6 +187,8 @@ impl World {
             rng: rng.split(),
         };
         let home = scratch().map_err(|error| Broken(format!("no directory: {error}")))?;
+        let model = put_model(&home.path().join(MODELS));
+        let model_digest = model.map_err(|error| Broken(format!("the model package: {error}")))?;
         let mut world = Self {
             now: START * 1_000,
             chain: Chain::over(Wire::clean(node.clone()), CHAIN_ID, ESCROW, token),
@@ -209,6 +207,7 @@ impl World {
             trace: sha256(seed.to_be_bytes()),
             lines: 0,
             home,
+            model_digest,
             lives: 0,
             nonce: 0,
             plant,
@@ -356,7 +355,7 @@ impl World {
     }
 
     /// Digest of the one model.
-    pub fn model_digest(&self) -> Held<B256> {
-        Ok(model()?.1)
+    pub fn model_digest(&self) -> B256 {
+        self.model_digest
     }
 }

@@ -11,7 +11,7 @@ use swarm_queen::settlement::SettlementKeys;
 use swarm_queen::{QueenConfig, QueenKeys, SteppedQueen};
 use swarm_types::B256;
 
-use super::{Broken, EPOCH_SECONDS, FEE, Held, ORDER_LIFE_SECONDS, Running, World, model};
+use super::{Broken, EPOCH_SECONDS, FEE, Held, MODELS, ORDER_LIFE_SECONDS, Running, World};
 use crate::life::{Life, beside};
 use crate::node::genesis::{self, ESCROW};
 use crate::node::state::CHAIN_ID;
@@ -28,12 +28,11 @@ impl World {
     }
 
     fn config(&self) -> Held<QueenConfig> {
-        let (models, _) = model()?;
         let params = genesis::params();
         let free = json!({ "per_second": 1e9, "burst": 1e9 });
         let value = json!({
             "state_dir": self.state_dir(),
-            "models_dir": models.path(),
+            "models_dir": self.home.path().join(MODELS),
             "operators": [people::address(OPERATOR)],
             "chain": {
                 "chain_id": CHAIN_ID,
