@@ -76,6 +76,6 @@ fn a_real_head_goes_to_the_clinic_and_back() {
     );
 
     // And the picture is the same whether the head came as NIfTI or as DICOM, but for the slices' coordinates.
-    let picture = montage(&received, &lps, &[(1, "brain")], "brain_mri").unwrap();
+    let picture = montage(&received, &lps, &report.labels, "brain_mri").unwrap();
     assert!(picture.len() > 200_000, "{}", picture.len());
 }

@@ -105,12 +105,20 @@ impl Pipeline {
         };
         let failed = |file| move |source| PipelineError::Write { file, source };
         let title = format!("{} {}", spec.name, spec.version);
-        let (mask, png) = self.pool().install(|| {
-            rayon::join(
-                || write_labels(volume, &map.labels),
-                || montage(volume, &map.labels, &names, &title),
-            )
-        });
+        let series = match volume.source() {
+            Source::Dicom(series) => Some(series),
+            _ => None,
+        };
+        let (segments, algorithm) = (self.segments(), self.algorithm());
+        let write_masks = || {
+            let segmentation = series.map(|series| {
+                write_segmentation(volume, series, &map.labels, &segments, &algorithm)
+            });
+            (write_labels(volume, &map.labels), segmentation)
+        };
+        // The picture is the most of it, and its parts go to whoever has nothing else to do.
+        let draw = || montage(volume, &map.labels, &report.volumes.labels, &title);
+        let ((mask, segmentation), png) = self.pool().install(|| rayon::join(write_masks, draw));
         let mask = mask.map_err(|error| failed(MASK_FILE)(error.into()))?;
         let png = png.map_err(|error| failed(MONTAGE_FILE)(error.into()))?;
         let json = serde_json::to_vec_pretty(&report)
@@ -118,15 +126,8 @@ impl Pipeline {
         let files = [(MASK_FILE, mask), (REPORT_FILE, json), (MONTAGE_FILE, png)];
         let mut files: Vec<(String, Vec<u8>)> =
             files.map(|(name, bytes)| (name.to_owned(), bytes)).into();
-        if let Source::Dicom(source) = volume.source() {
-            let bytes = write_segmentation(
-                volume,
-                source,
-                &map.labels,
-                &self.segments(),
-                &self.algorithm(),
-            )
-            .map_err(|error| failed(SEGMENTATION_FILE)(error.into()))?;
+        if let Some(segmentation) = segmentation {
+            let bytes = segmentation.map_err(|error| failed(SEGMENTATION_FILE)(error.into()))?;
             files.push((SEGMENTATION_FILE.to_owned(), bytes));
         }
         Ok(Results { files, report })
