@@ -17,15 +17,16 @@ impl Canvas {
         Self {
             width,
             height,
-            pixels: vec![background; width * height],
+            pixels: vec![background; width].repeat(height),
         }
     }
 
     /// Fills a rectangle; outside the picture nothing happens.
     pub(super) fn fill(&mut self, x: usize, y: usize, width: usize, height: usize, colour: Colour) {
         let columns = x.min(self.width)..(x + width).min(self.width);
-        for row in y..(y + height).min(self.height) {
-            self.pixels[row * self.width..][columns.clone()].fill(colour);
+        let ink = vec![colour; columns.len()];
+        for row in y.min(self.height)..(y + height).min(self.height) {
+            self.pixels[row * self.width..][columns.clone()].copy_from_slice(&ink);
         }
     }
 

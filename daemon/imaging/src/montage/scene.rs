@@ -152,12 +152,27 @@ impl<'a> Scene<'a> {
             let mut at = [0; 3];
             (at[down], at[through]) = (row, slice);
             let (first, step) = (self.ras.index(at), self.ras.step(across));
-            self.volume.read_along(first, step, values);
-            for value in values.iter_mut().filter(|value| !value.is_finite()) {
-                *value = 0.0;
+            match step {
+                1 => {
+                    self.volume.read(first, values);
+                    labels.copy_from_slice(&self.labels[first..][..labels.len()]);
+                }
+                -1 => {
+                    let last = first + 1 - labels.len();
+                    self.volume.read(last, values);
+                    labels.copy_from_slice(&self.labels[last..][..labels.len()]);
+                    values.reverse();
+                    labels.reverse();
+                }
+                _ => {
+                    self.volume.read_along(first, step, values);
+                    for (label, i) in labels.iter_mut().zip(0_isize..) {
+                        *label = self.labels[first.wrapping_add_signed(i * step)];
+                    }
+                }
             }
-            for (label, i) in labels.iter_mut().zip(0_isize..) {
-                *label = self.labels[first.wrapping_add_signed(i * step)];
+            for value in values.iter_mut() {
+                *value = if value.is_finite() { *value } else { 0.0 };
             }
         }
         (values, labels)
