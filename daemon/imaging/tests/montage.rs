@@ -4,7 +4,7 @@
 
 mod common;
 
-use swarm_imaging::montage::{self, MontageError};
+use swarm_imaging::montage::{Montage, MontageError};
 use swarm_imaging::report::volume_report;
 use swarm_imaging::{Affine, Rescale, SeriesSpec, Volume, Voxels, load, write_series};
 
@@ -48,7 +48,7 @@ fn montage(
     title: &str,
 ) -> Result<Vec<u8>, MontageError> {
     let report = volume_report(scan, labels, names);
-    montage::montage(scan, labels, &report.labels, title)
+    Montage::draw(scan, labels, &report.labels, title)?.to_png()
 }
 
 fn decode(png: &[u8]) -> (usize, usize, Vec<u8>) {
@@ -87,7 +87,7 @@ fn the_patients_right_is_on_the_left() {
     assert!(green(&pixels) > 500);
     let (_, _, bare) = decode(&montage(&scan, &vec![0; labels.len()], &[], "nothing").unwrap());
     assert_eq!(green(&bare), 0);
-    assert!(montage::montage(&scan, &labels[1..], &[], "x").is_err());
+    assert!(Montage::draw(&scan, &labels[1..], &[], "x").is_err());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use swarm_imaging::dicom::seg::{Algorithm, Code, Segment, write_segmentation};
-use swarm_imaging::montage::montage;
+use swarm_imaging::montage::Montage;
 use swarm_imaging::report::{VolumeReport, volume_report};
 use swarm_imaging::{Source, Volume, write_labels};
 use swarm_types::{B256, digest};
@@ -116,9 +116,12 @@ impl Pipeline {
             });
             (write_labels(volume, &map.labels), segmentation)
         };
-        // The picture is the most of it, and its parts go to whoever has nothing else to do.
-        let draw = || montage(volume, &map.labels, &report.volumes.labels, &title);
-        let ((mask, segmentation), png) = self.pool().install(|| rayon::join(write_masks, draw));
+        let ((mask, segmentation), png) = self.pool().install(|| {
+            // All threads draw; then one encodes the picture while another writes the masks.
+            let picture = Montage::draw(volume, &map.labels, &report.volumes.labels, &title);
+            let encode = || picture.and_then(|picture| picture.to_png());
+            rayon::join(write_masks, encode)
+        });
         let mask = mask.map_err(|error| failed(MASK_FILE)(error.into()))?;
         let png = png.map_err(|error| failed(MONTAGE_FILE)(error.into()))?;
         let json = serde_json::to_vec_pretty(&report)

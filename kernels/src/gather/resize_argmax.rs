@@ -294,4 +294,17 @@ mod tests {
             .count();
         assert!((200..1700).contains(&clear), "{clear} of 1716 are clear");
     }
+
+    #[test]
+    fn the_last_of_256_channels_wins_too() {
+        let channel = |number: usize| {
+            let values = (0..8).map(|i| if i % 2 == 0 { number as f32 } else { 9.0 });
+            Field::new(unit_grid([2; 3]), values.collect()).expect("fits")
+        };
+        let channels: Vec<Field<f32>> = (0..256).map(channel).collect();
+        let labels = resize_argmax(&channels, [4, 2, 3], &AxisMap::IDENTITY).expect("valid");
+        // Equal scores are the first channel's.
+        let expected = [255, 255, 255, 0].repeat(6);
+        assert_eq!(labels.voxels(), expected);
+    }
 }

@@ -1,6 +1,7 @@
 //! An RGB picture: rectangles, text, and the way out as PNG.
 
 use super::font;
+use rayon::prelude::*;
 
 /// Red, green, blue.
 pub(super) type Colour = [u8; 3];
@@ -13,28 +14,32 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    pub(super) fn new(width: usize, height: usize, background: Colour) -> Self {
+    /// A canvas whose rows, by their number, `paint` paints on the background.
+    pub(super) fn painted(
+        width: usize,
+        height: usize,
+        background: Colour,
+        paint: impl Fn(usize, &mut [Colour]) + Sync,
+    ) -> Self {
+        let background = vec![background; width];
+        let mut pixels = vec![[0; 3]; width * height];
+        let rows = pixels.par_chunks_mut(width).enumerate();
+        rows.for_each(|(y, row)| {
+            row.copy_from_slice(&background);
+            paint(y, row);
+        });
         Self {
             width,
             height,
-            pixels: vec![background; width].repeat(height),
+            pixels,
         }
     }
 
     /// Fills a rectangle; outside the picture nothing happens.
     pub(super) fn fill(&mut self, x: usize, y: usize, width: usize, height: usize, colour: Colour) {
         let columns = x.min(self.width)..(x + width).min(self.width);
-        let ink = vec![colour; columns.len()];
-        for row in y.min(self.height)..(y + height).min(self.height) {
-            self.pixels[row * self.width..][columns.clone()].copy_from_slice(&ink);
-        }
-    }
-
-    /// Puts a picture with rows of `width` pixels at (x, y), where there must be room for it.
-    pub(super) fn put(&mut self, x: usize, y: usize, width: usize, pixels: &[Colour]) {
-        let rows = self.pixels[y * self.width..].chunks_exact_mut(self.width);
-        for (row, pixels) in rows.zip(pixels.chunks_exact(width)) {
-            row[x..x + width].copy_from_slice(pixels);
+        for row in y..(y + height).min(self.height) {
+            self.pixels[row * self.width..][columns.clone()].fill(colour);
         }
     }
 

@@ -49,38 +49,73 @@ pub enum MontageError {
     Png(#[source] png::EncodingError),
 }
 
-/// Draws `labels` (one per voxel, 0 is background) on the scan; the legend names what was `measured`
-/// ([`crate::report::volume_report`]).
-///
-/// The same input gives the same bytes.
-///
-/// # Errors
-/// [`MontageError::Labels`] when there is not one label per voxel.
-pub fn montage(
-    volume: &Volume,
-    labels: &[u8],
-    measured: &[LabelVolume],
-    title: &str,
-) -> Result<Vec<u8>, MontageError> {
-    if labels.len() != volume.voxels().len() {
-        return Err(MontageError::Labels(VolumeError::Size {
-            dims: volume.dims(),
-            voxels: labels.len(),
-        }));
+/// A picture of a label map, drawn on its scan.
+pub struct Montage(Canvas);
+
+impl Montage {
+    /// Draws `labels` (one per voxel, 0 is background) on the scan; the legend names what was `measured`
+    /// ([`crate::report::volume_report`]).
+    ///
+    /// # Errors
+    /// [`MontageError::Labels`] when there is not one label per voxel.
+    pub fn draw(
+        volume: &Volume,
+        labels: &[u8],
+        measured: &[LabelVolume],
+        title: &str,
+    ) -> Result<Self, MontageError> {
+        if labels.len() != volume.voxels().len() {
+            return Err(MontageError::Labels(VolumeError::Size {
+                dims: volume.dims(),
+                voxels: labels.len(),
+            }));
+        }
+        Ok(Self(draw(volume, labels, measured, title)))
     }
+
+    /// The picture as PNG. The same input gives the same bytes.
+    ///
+    /// # Errors
+    /// [`MontageError::Png`] when it cannot be encoded.
+    pub fn to_png(&self) -> Result<Vec<u8>, MontageError> {
+        self.0
+            .to_png(crate::RESEARCH_USE)
+            .map_err(MontageError::Png)
+    }
+}
+
+fn draw(volume: &Volume, labels: &[u8], measured: &[LabelVolume], title: &str) -> Canvas {
     let scene = Scene::new(volume, labels);
     // One scale for all cells: the longest side of the scan fits a cell.
     let longest = (0..3).map(|a| scene.extent_mm(a)).fold(0.0, f64::max);
     let mm = longest / CELL as f64;
-    let rows: Vec<(View, Vec<usize>)> = rows(&scene);
-    let heights: Vec<usize> = rows
-        .iter()
-        .map(|(view, _)| row_height(&scene, *view, mm))
+    let mut places = Vec::new();
+    let mut y = BAND + GAP;
+    for (view, slices) in rows(&scene) {
+        let height = row_height(&scene, view, mm);
+        for (column, slice) in slices.into_iter().enumerate() {
+            let x = GAP + column * (CELL + GAP);
+            places.push((view, slice, [x, y], height));
+        }
+        y += height + GAP;
+    }
+    let cells: Vec<Cell> = places
+        .into_par_iter()
+        .map(|(view, slice, [x, y], height)| Cell {
+            view,
+            slice,
+            plane: Plane::cut(&scene, view, slice, mm),
+            x,
+            y,
+            height,
+        })
         .collect();
 
     let width = COLUMNS * CELL + (COLUMNS + 1) * GAP;
-    let height = 2 * BAND + heights.iter().map(|h| h + GAP).sum::<usize>() + GAP;
-    let mut canvas = Canvas::new(width, height, BACKGROUND);
+    let inks = Inks::new();
+    let mut canvas = Canvas::painted(width, y + BAND, BACKGROUND, |y, row| {
+        cells.iter().for_each(|cell| cell.paint(y, &inks, row));
+    });
     canvas.text(2 * GAP, GAP + 10, 3, &printable(title), INK);
     let right = "R = patient's right";
     canvas.text(
@@ -90,39 +125,15 @@ pub fn montage(
         right,
         FAINT,
     );
-    let mut y = BAND + GAP;
-    let mut cells = Vec::new();
-    for ((view, slices), &height) in rows.iter().zip(&heights) {
-        for (column, &slice) in slices.iter().enumerate() {
-            let x = GAP + column * (CELL + GAP);
-            cells.push(Cell {
-                view: *view,
-                slice,
-                x,
-                y,
-                height,
-            });
-        }
-        y += height + GAP;
+    for cell in &cells {
+        let at_mm = scene.position_mm(cell.view, cell.slice);
+        draw_letters(&mut canvas, cell, at_mm);
     }
-    let inks = Inks::new();
-    let cut = |cell: &Cell| {
-        let plane = Plane::cut(&scene, cell.view, cell.slice, mm);
-        (plane.width, plane.height, plane.painted(&inks))
-    };
-    let pictures: Vec<_> = cells.par_iter().map(cut).collect();
-    for (cell, (width, height, pixels)) in cells.iter().zip(&pictures) {
-        canvas.fill(cell.x, cell.y, CELL, cell.height, CELL_BACKGROUND);
-        let left = cell.x + CELL.saturating_sub(*width) / 2;
-        let top = cell.y + cell.height.saturating_sub(*height) / 2;
-        canvas.put(left, top, *width, pixels);
-        draw_letters(&mut canvas, cell, scene.position_mm(cell.view, cell.slice));
+    if let Some(first) = cells.first() {
+        draw_scale(&mut canvas, mm, first.y + first.height);
     }
-    draw_scale(&mut canvas, mm, BAND + GAP + heights[0]);
     draw_caption(&mut canvas, measured, y);
     canvas
-        .to_png(crate::RESEARCH_USE)
-        .map_err(MontageError::Png)
 }
 
 /// Which slices each row shows: spread over what is labelled, a little inside its ends.
@@ -149,13 +160,31 @@ fn row_height(scene: &Scene, view: View, mm: f64) -> usize {
     ((scene.extent_mm(view.axes()[1]) / mm).round() as usize).clamp(CELL / 4, CELL)
 }
 
-/// Where a slice goes.
+/// A slice and where it goes.
 struct Cell {
     view: View,
     slice: usize,
+    plane: Plane,
     x: usize,
     y: usize,
     height: usize,
+}
+
+impl Cell {
+    /// Paints what of the cell lies in row `y` of the picture.
+    fn paint(&self, y: usize, inks: &Inks, row: &mut [Colour]) {
+        if !(self.y..self.y + self.height).contains(&y) {
+            return;
+        }
+        row[self.x..self.x + CELL].fill(CELL_BACKGROUND);
+        let Plane { width, height, .. } = self.plane;
+        let left = self.x + CELL.saturating_sub(width) / 2;
+        let top = self.y + self.height.saturating_sub(height) / 2;
+        if (top..top + height).contains(&y) {
+            let pixels = &mut row[left..left + width];
+            self.plane.paint(y - top, inks, pixels);
+        }
+    }
 }
 
 fn draw_letters(canvas: &mut Canvas, cell: &Cell, at_mm: f64) {

@@ -50,38 +50,35 @@ impl Plane {
         plane
     }
 
-    /// The slice in colour. Labelled pixels whose neighbours have not all the same label are outlines, as are those at
-    /// the picture's edge.
-    pub(super) fn painted(&self, inks: &Inks) -> Vec<Colour> {
-        let mut pixels = Vec::with_capacity(self.grey.len());
-        let row_of = |y: usize| &self.labels[y * self.width..][..self.width];
-        for (y, grey) in self.grey.chunks_exact(self.width).enumerate() {
-            let own = row_of(y);
-            let inner_row = y > 0 && y + 1 < self.height;
-            let (above, below) = if inner_row {
-                (row_of(y - 1), row_of(y + 1))
-            } else {
-                (own, own)
+    /// Row `y` in colour. Labelled pixels whose neighbours have not all the same label are outlines, as are those at the
+    /// picture's edge.
+    pub(super) fn paint(&self, y: usize, inks: &Inks, pixels: &mut [Colour]) {
+        let row_of = |y: usize| y * self.width..(y + 1) * self.width;
+        let own = &self.labels[row_of(y)];
+        let inner_row = y > 0 && y + 1 < self.height;
+        let (above, below) = if inner_row {
+            (&self.labels[row_of(y - 1)], &self.labels[row_of(y + 1)])
+        } else {
+            (own, own)
+        };
+        let greys = &self.grey[row_of(y)];
+        for (x, (pixel, &grey)) in pixels.iter_mut().zip(greys).enumerate() {
+            let label = own[x];
+            let inner = || {
+                let inside = inner_row && x > 0 && x + 1 < self.width;
+                let along = |row: &[u8], x: usize| row[x] == label;
+                inside
+                    && along(own, x - 1)
+                    && along(own, x + 1)
+                    && along(above, x)
+                    && along(below, x)
             };
-            pixels.extend(grey.iter().enumerate().map(|(x, &grey)| {
-                let label = own[x];
-                let inner = || {
-                    let inside = inner_row && x > 0 && x + 1 < self.width;
-                    let along = |row: &[u8], x: usize| row[x] == label;
-                    inside
-                        && along(own, x - 1)
-                        && along(own, x + 1)
-                        && along(above, x)
-                        && along(below, x)
-                };
-                match label {
-                    0 => [grey; 3],
-                    label if inner() => inks.fill(label, grey),
-                    label => inks.outline(label, grey),
-                }
-            }));
+            *pixel = match label {
+                0 => [grey; 3],
+                label if inner() => inks.fill(label, grey),
+                label => inks.outline(label, grey),
+            };
         }
-        pixels
     }
 }
 
@@ -232,7 +229,11 @@ mod tests {
                 let inside = (0..width as i64).contains(&x) && (0..height as i64).contains(&y);
                 inside.then(|| labels[y as usize * width + x as usize])
             };
-            for (i, pixel) in plane.painted(&inks).into_iter().enumerate() {
+            let mut pixels = vec![[0; 3]; width * height];
+            for (y, row) in pixels.chunks_exact_mut(width).enumerate() {
+                plane.paint(y, &inks, row);
+            }
+            for (i, pixel) in pixels.into_iter().enumerate() {
                 let (x, y) = ((i % width) as i64, (i / width) as i64);
                 let (label, grey) = (labels[i], plane.grey[i]);
                 let around = [at(x - 1, y), at(x + 1, y), at(x, y - 1), at(x, y + 1)];
