@@ -38,6 +38,7 @@ mod linear;
 pub mod pad;
 pub mod percentile;
 pub mod stitch;
+mod stretch;
 pub mod window;
 
 pub use components::holes;

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::path::PathBuf;
-use swarm_imaging::montage::montage;
+use swarm_imaging::montage::Montage;
 use swarm_imaging::report::volume_report;
 use swarm_imaging::{
     Limits, LoadOptions, SeriesSpec, UidMap, Volume, deidentify, load, read_path, write_labels,
@@ -76,6 +76,7 @@ fn a_real_head_goes_to_the_clinic_and_back() {
     );
 
     // And the picture is the same whether the head came as NIfTI or as DICOM, but for the slices' coordinates.
-    let picture = montage(&received, &lps, &[(1, "brain")], "brain_mri").unwrap();
+    let picture = Montage::draw(&received, &lps, &report.labels, "brain_mri").unwrap();
+    let picture = picture.to_png().unwrap();
     assert!(picture.len() > 200_000, "{}", picture.len());
 }

@@ -4,7 +4,8 @@
 
 mod common;
 
-use swarm_imaging::montage::montage;
+use swarm_imaging::montage::{Montage, MontageError};
+use swarm_imaging::report::volume_report;
 use swarm_imaging::{Affine, Rescale, SeriesSpec, Volume, Voxels, load, write_series};
 
 /// A head: bright ellipsoid in a dark field, with a bright spot on the patient's right, and its mask.
@@ -38,6 +39,16 @@ fn ras() -> Affine {
         [[3.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 3.0]],
         [-90.0, -108.0, -75.0],
     )
+}
+
+fn montage(
+    scan: &Volume,
+    labels: &[u8],
+    names: &[(u8, &str)],
+    title: &str,
+) -> Result<Vec<u8>, MontageError> {
+    let report = volume_report(scan, labels, names);
+    Montage::draw(scan, labels, &report.labels, title)?.to_png()
 }
 
 fn decode(png: &[u8]) -> (usize, usize, Vec<u8>) {
@@ -76,7 +87,7 @@ fn the_patients_right_is_on_the_left() {
     assert!(green(&pixels) > 500);
     let (_, _, bare) = decode(&montage(&scan, &vec![0; labels.len()], &[], "nothing").unwrap());
     assert_eq!(green(&bare), 0);
-    assert!(montage(&scan, &labels[1..], &[], "x").is_err());
+    assert!(Montage::draw(&scan, &labels[1..], &[], "x").is_err());
 }
 
 #[test]

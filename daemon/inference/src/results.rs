@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use swarm_imaging::dicom::seg::{Algorithm, Code, Segment, write_segmentation};
-use swarm_imaging::montage::montage;
+use swarm_imaging::montage::Montage;
 use swarm_imaging::report::{VolumeReport, volume_report};
 use swarm_imaging::{Source, Volume, write_labels};
 use swarm_types::{B256, digest};
@@ -105,11 +105,22 @@ impl Pipeline {
         };
         let failed = |file| move |source| PipelineError::Write { file, source };
         let title = format!("{} {}", spec.name, spec.version);
-        let (mask, png) = self.pool().install(|| {
-            rayon::join(
-                || write_labels(volume, &map.labels),
-                || montage(volume, &map.labels, &names, &title),
-            )
+        let series = match volume.source() {
+            Source::Dicom(series) => Some(series),
+            _ => None,
+        };
+        let (segments, algorithm) = (self.segments(), self.algorithm());
+        let write_masks = || {
+            let segmentation = series.map(|series| {
+                write_segmentation(volume, series, &map.labels, &segments, &algorithm)
+            });
+            (write_labels(volume, &map.labels), segmentation)
+        };
+        let ((mask, segmentation), png) = self.pool().install(|| {
+            // All threads draw; then one encodes the picture while another writes the masks.
+            let picture = Montage::draw(volume, &map.labels, &report.volumes.labels, &title);
+            let encode = || picture.and_then(|picture| picture.to_png());
+            rayon::join(write_masks, encode)
         });
         let mask = mask.map_err(|error| failed(MASK_FILE)(error.into()))?;
         let png = png.map_err(|error| failed(MONTAGE_FILE)(error.into()))?;
@@ -118,15 +129,8 @@ impl Pipeline {
         let files = [(MASK_FILE, mask), (REPORT_FILE, json), (MONTAGE_FILE, png)];
         let mut files: Vec<(String, Vec<u8>)> =
             files.map(|(name, bytes)| (name.to_owned(), bytes)).into();
-        if let Source::Dicom(source) = volume.source() {
-            let bytes = write_segmentation(
-                volume,
-                source,
-                &map.labels,
-                &self.segments(),
-                &self.algorithm(),
-            )
-            .map_err(|error| failed(SEGMENTATION_FILE)(error.into()))?;
+        if let Some(segmentation) = segmentation {
+            let bytes = segmentation.map_err(|error| failed(SEGMENTATION_FILE)(error.into()))?;
             files.push((SEGMENTATION_FILE.to_owned(), bytes));
         }
         Ok(Results { files, report })

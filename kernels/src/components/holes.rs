@@ -3,8 +3,9 @@
 
 use rayon::prelude::*;
 
-use crate::components::{Components, Connectivity, same_until};
+use crate::components::{Components, Connectivity};
 use crate::grid::Field;
+use crate::stretch::equal_until;
 
 /// Voxels that a thread looks at at once.
 const PART_VOXELS: usize = 1 << 18;
@@ -21,7 +22,7 @@ pub fn fill_holes(labels: &mut Field<u8>, connectivity: Connectivity) {
             let mut start = 0;
             while start < part.len() {
                 present[usize::from(part[start])] = true;
-                start = same_until(part, start);
+                start = equal_until(part, start);
             }
             present
         })
@@ -39,18 +40,18 @@ fn fill_label(labels: &mut Field<u8>, label: u8, connectivity: Connectivity) {
     let rest = Components::of(labels, connectivity, |v| (v != label).then_some(0));
     let mut open = vec![false; rest.runs.len()];
     for (run, &root) in rest.runs.iter().zip(&rest.root) {
-        let (y, z) = (run.row % dims[1], run.row / dims[1]);
-        let at_border = run.xs.start == 0
-            || run.xs.end == dims[0]
+        let (y, z) = (run.row as usize % dims[1], run.row as usize / dims[1]);
+        let at_border = run.start == 0
+            || run.end as usize == dims[0]
             || y == 0
             || y == dims[1] - 1
             || z == 0
             || z == dims[2] - 1;
-        open[root] |= at_border;
+        open[root as usize] |= at_border;
     }
     let voxels = labels.voxels_mut();
     for (run, &root) in rest.runs.iter().zip(&rest.root) {
-        if !open[root] {
+        if !open[root as usize] {
             voxels[run.voxels(dims)].fill(label);
         }
     }

@@ -5,6 +5,7 @@ pub mod check;
 pub mod holes;
 pub mod launch;
 mod reference;
+mod runs;
 
-pub(crate) use reference::{Components, same_until};
+pub(crate) use reference::Components;
 pub use reference::{Connectivity, keep_largest};

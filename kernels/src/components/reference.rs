@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::runs::{Rows, Run};
 use crate::grid::Field;
 
 /// Which voxels are neighbours.
@@ -19,26 +20,14 @@ pub enum Connectivity {
     Corners,
 }
 
-/// A maximal stretch of one value along x.
-pub(crate) struct Run {
-    pub(crate) value: u8,
-    /// Row number `y + z*Y`, and the voxels of it along x.
-    pub(crate) row: usize,
-    pub(crate) xs: Range<usize>,
-}
-
-impl Run {
-    /// Where its voxels are in the volume.
-    pub(crate) fn voxels(&self, dims: [usize; 3]) -> Range<usize> {
-        self.row * dims[0] + self.xs.start..self.row * dims[0] + self.xs.end
-    }
-}
+/// Voxels whose runs a thread joins at once, in whole slices. What is left to one thread is a border for each.
+const BLOCK_VOXELS: usize = 1 << 20;
 
 /// All runs of the voxels that `value` gives a number for, with the number of the component of each.
 pub(crate) struct Components {
     pub(crate) runs: Vec<Run>,
     /// For each run the index of its component's first run.
-    pub(crate) root: Vec<usize>,
+    pub(crate) root: Vec<u32>,
 }
 
 impl Components {
@@ -47,84 +36,72 @@ impl Components {
         connectivity: Connectivity,
         value: impl Fn(u8) -> Option<u8> + Sync,
     ) -> Self {
+        Self::by_blocks(labels, connectivity, value, BLOCK_VOXELS)
+    }
+
+    fn by_blocks(
+        labels: &Field<u8>,
+        connectivity: Connectivity,
+        value: impl Fn(u8) -> Option<u8> + Sync,
+        block_voxels: usize,
+    ) -> Self {
         let dims = labels.grid().dims();
-        let slices: Vec<Vec<Run>> = labels
+        let slice = dims[0] * dims[1];
+        let slices = block_voxels.div_ceil(slice);
+        let blocks: Vec<(Rows, Vec<u32>)> = labels
             .voxels()
-            .par_chunks(dims[0] * dims[1])
+            .par_chunks(slices * slice)
             .enumerate()
-            .map(|(z, slice)| runs_of(slice, dims[0], z * dims[1], &value))
-            .collect();
-        let runs: Vec<Run> = slices.into_iter().flatten().collect();
-        // Runs of row r are runs[rows[r]..rows[r + 1]].
-        let mut rows = vec![0; dims[1] * dims[2] + 1];
-        for run in &runs {
-            rows[run.row + 1] += 1;
-        }
-        for row in 1..rows.len() {
-            rows[row] += rows[row - 1];
-        }
-        let mut root: Vec<usize> = (0..runs.len()).collect();
-        for row in 0..dims[1] * dims[2] {
-            for (other, reach) in earlier_rows(row, dims, connectivity) {
-                join_rows(
-                    &runs,
-                    rows[row]..rows[row + 1],
-                    rows[other]..rows[other + 1],
-                    reach,
-                    &mut root,
-                );
-            }
-        }
-        for run in 0..runs.len() {
-            root[run] = find(&mut root, run);
-        }
-        Self { runs, root }
-    }
-}
-
-/// The runs of some rows, of which the first has number `first`.
-fn runs_of(
-    voxels: &[u8],
-    width: usize,
-    first: usize,
-    value: impl Fn(u8) -> Option<u8>,
-) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for (number, voxels) in voxels.chunks(width).enumerate() {
-        let row = first + number;
-        let mut start = 0;
-        while start < width {
-            let end = same_until(voxels, start);
-            if let Some(value) = value(voxels[start]) {
-                match runs.last_mut() {
-                    // Two labels may have one number.
-                    Some(run) if run.row == row && run.value == value && run.xs.end == start => {
-                        run.xs.end = end;
-                    }
-                    _ => runs.push(Run {
-                        value,
-                        row,
-                        xs: start..end,
-                    }),
+            .map(|(block, voxels)| {
+                let rows = Rows::of(voxels, dims[0], block * slices * dims[1], &value);
+                let mut root: Vec<u32> = (0..rows.runs.len() as u32).collect();
+                for row in rows.rows() {
+                    join_earlier(&rows, row, dims, connectivity, &mut root, |other| {
+                        other >= rows.first
+                    });
                 }
+                (rows, root)
+            })
+            .collect();
+        let mut blocks = blocks.into_iter();
+        let (mut rows, mut root) = blocks.next().expect("a volume has a voxel");
+        for (next, next_root) in blocks {
+            let offset = rows.runs.len() as u32;
+            rows.append(&next);
+            root.extend(next_root.iter().map(|root| root + offset));
+            for row in next.first..next.first + dims[1] {
+                join_earlier(&rows, row, dims, connectivity, &mut root, |other| {
+                    other < next.first
+                });
             }
-            start = end;
+        }
+        // A run's root comes before it, so it is final already.
+        for run in 0..root.len() {
+            root[run] = root[root[run] as usize];
+        }
+        Self {
+            runs: rows.runs,
+            root,
         }
     }
-    runs
 }
 
-/// Where the stretch of equal voxels from `start` on ends.
-pub(crate) fn same_until(row: &[u8], start: usize) -> usize {
-    // Most of a label map is background, so whole pieces are compared at once.
-    const PIECE: usize = 32;
-    let voxel = row[start];
-    let whole = row[start..]
-        .chunks_exact(PIECE)
-        .take_while(|piece| piece.iter().fold(0, |different, v| different | (v ^ voxel)) == 0)
-        .count();
-    let rest = start + whole * PIECE;
-    rest + row[rest..].iter().take_while(|v| **v == voxel).count()
+/// Joins the runs of a row with those that they touch in earlier rows, where `with` allows these.
+fn join_earlier(
+    rows: &Rows,
+    row: usize,
+    dims: [usize; 3],
+    connectivity: Connectivity,
+    root: &mut [u32],
+    with: impl Fn(usize) -> bool,
+) {
+    let own = rows.of_row(row);
+    if own.is_empty() {
+        return;
+    }
+    for (other, reach) in earlier_rows(row, dims, connectivity).filter(|(other, _)| with(*other)) {
+        join_rows(&rows.runs, own.clone(), rows.of_row(other), reach, root);
+    }
 }
 
 /// The neighbouring rows that come before `row`, and how far along x they reach diagonally.
@@ -132,7 +109,7 @@ fn earlier_rows(
     row: usize,
     dims: [usize; 3],
     connectivity: Connectivity,
-) -> impl Iterator<Item = (usize, usize)> {
+) -> impl Iterator<Item = (usize, u32)> {
     let (y, z) = ((row % dims[1]) as i64, (row / dims[1]) as i64);
     [(-1, 0), (0, -1), (-1, -1), (1, -1)]
         .into_iter()
@@ -149,19 +126,13 @@ fn earlier_rows(
 }
 
 /// Joins the runs of equal value in two neighbouring rows that touch, diagonals within `reach` included.
-fn join_rows(
-    runs: &[Run],
-    row: Range<usize>,
-    other: Range<usize>,
-    reach: usize,
-    root: &mut [usize],
-) {
+fn join_rows(runs: &[Run], row: Range<usize>, other: Range<usize>, reach: u32, root: &mut [u32]) {
     let mut join = |a: usize, b: usize| {
-        let (left, right) = (&runs[a].xs, &runs[b].xs);
+        let (left, right) = (&runs[a], &runs[b]);
         let touch = left.start < right.end + reach && right.start < left.end + reach;
-        if touch && runs[a].value == runs[b].value {
-            let (one, two) = (find(root, a), find(root, b));
-            root[one.max(two)] = one.min(two);
+        if touch && left.value == right.value {
+            let (one, two) = (find(root, a as u32), find(root, b as u32));
+            root[one.max(two) as usize] = one.min(two);
         }
     };
     let (mut a, mut b) = (row.start, other.start);
@@ -169,7 +140,7 @@ fn join_rows(
         join(a, b);
         // The run that ends first can touch nothing further along. Where both end together, each may still
         // touch the run that follows the other diagonally.
-        match runs[a].xs.end.cmp(&runs[b].xs.end) {
+        match runs[a].end.cmp(&runs[b].end) {
             Ordering::Less => a += 1,
             Ordering::Greater => b += 1,
             Ordering::Equal => {
@@ -186,10 +157,11 @@ fn join_rows(
     }
 }
 
-fn find(root: &mut [usize], mut run: usize) -> usize {
-    while root[run] != run {
-        root[run] = root[root[run]];
-        run = root[run];
+fn find(root: &mut [u32], mut run: u32) -> u32 {
+    while root[run as usize] != run {
+        let next = root[root[run as usize] as usize];
+        root[run as usize] = next;
+        run = next;
     }
     run
 }
@@ -200,17 +172,17 @@ pub fn keep_largest(labels: &mut Field<u8>, connectivity: Connectivity) {
     let dims = labels.grid().dims();
     let components = Components::of(labels, connectivity, |v| (v != 0).then_some(v));
     // Per root: size, and the first voxel in the order with z fastest.
-    let mut size = vec![0usize; components.runs.len()];
-    let mut first = vec![usize::MAX; components.runs.len()];
+    let mut of_root = vec![(0, usize::MAX); components.runs.len()];
     for (run, &root) in components.runs.iter().zip(&components.root) {
-        size[root] += run.xs.len();
-        let (y, z) = (run.row % dims[1], run.row / dims[1]);
-        first[root] = first[root].min((run.xs.start * dims[1] + y) * dims[2] + z);
+        let (size, first) = &mut of_root[root as usize];
+        *size += run.voxel_count();
+        let (y, z) = (run.row as usize % dims[1], run.row as usize / dims[1]);
+        *first = (*first).min((run.start as usize * dims[1] + y) * dims[2] + z);
     }
-    let mut largest: [Option<usize>; 256] = [None; 256];
+    let mut largest: [Option<u32>; 256] = [None; 256];
     for (run, &root) in components.runs.iter().zip(&components.root) {
         let best = &mut largest[usize::from(run.value)];
-        if best.is_none_or(|b| (size[root], first[root]) > (size[b], first[b])) {
+        if best.is_none_or(|b| of_root[root as usize] > of_root[b as usize]) {
             *best = Some(root);
         }
     }
@@ -288,16 +260,18 @@ mod tests {
                     Connectivity::Edges,
                     Connectivity::Corners,
                 ] {
-                    let found = Components::of(&field, connectivity, |v| (v != 0).then_some(v));
-                    let mut component = vec![usize::MAX; field.voxels().len()];
-                    for (run, &root) in found.runs.iter().zip(&found.root) {
-                        component[run.voxels(dims)].fill(found.runs[root].voxels(dims).start);
+                    let flooded = flooded(&field, connectivity);
+                    // Blocks of one slice, of two, and of all.
+                    for block in [1, 2 * dims[0] * dims[1], BLOCK_VOXELS] {
+                        let value = |v| (v != 0).then_some(v);
+                        let found = Components::by_blocks(&field, connectivity, value, block);
+                        let mut component = vec![usize::MAX; field.voxels().len()];
+                        for (run, &root) in found.runs.iter().zip(&found.root) {
+                            let first = found.runs[root as usize].voxels(dims).start;
+                            component[run.voxels(dims)].fill(first);
+                        }
+                        assert_eq!(component, flooded, "{dims:?} {connectivity:?} {block}");
                     }
-                    assert_eq!(
-                        component,
-                        flooded(&field, connectivity),
-                        "{dims:?} {connectivity:?}"
-                    );
                 }
             }
         }

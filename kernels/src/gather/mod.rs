@@ -12,6 +12,7 @@ pub mod layout;
 pub mod orientation;
 pub mod resample;
 pub mod resize;
+mod resize_argmax;
 mod sampling;
 pub mod spacing;
 pub(crate) mod table;

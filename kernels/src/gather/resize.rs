@@ -5,10 +5,11 @@
 use rayon::prelude::*;
 
 use crate::KernelError;
-use crate::gather::table::{self, Tap, interpolated};
+use crate::gather::table::{self, Tap};
 use crate::gather::view::View;
 use crate::grid::{Field, Grid};
-use crate::stitch::discrete;
+
+pub use super::resize_argmax::resize_argmax;
 
 /// How a voxel of the new grid gets its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,150 +52,6 @@ pub(super) fn taps(from: [usize; 3], to: [usize; 3], mode: ResizeMode) -> Option
     })
 }
 
-/// The number of the largest channel (the first wins a tie) after a trilinear [`resize`] of every channel to `dims`. The
-/// same as one after the other, but only where the voxels around have different winners is anything interpolated.
-pub fn resize_argmax(channels: &[Field<f32>], dims: [usize; 3]) -> Result<Field<u8>, KernelError> {
-    let first = discrete::checked(channels)?;
-    let grid = resized_grid(first.grid(), dims)?;
-    let dims_in = first.grid().dims();
-    if dims == dims_in {
-        return Field::new(grid, discrete::argmax(channels)?.into_parts().1);
-    }
-    let taps = per_axis(dims_in, dims, linear);
-    let cells = clear_cells(channels, dims_in);
-    // Where the voxels of each cell of a row start.
-    let starts: Vec<usize> = (0..=dims_in[0])
-        .map(|cell| taps[0].partition_point(|tap| tap.low < cell))
-        .collect();
-    let row_of = |y, z| (z * dims_in[1] + y) * dims_in[0];
-    let decide = |taps: [Tap; 3]| {
-        let value = |channel: &Field<f32>| {
-            let at = |x, y, z| f64::from(channel.voxels()[row_of(y, z) + x]);
-            interpolated(at, taps) as f32
-        };
-        discrete::largest(channels.iter().map(value))
-    };
-    let mut labels = vec![0; dims.iter().product()];
-    labels
-        .par_chunks_mut(dims[0] * dims[1])
-        .zip(&taps[2])
-        .for_each(|(slice, &tz)| {
-            for (row, &ty) in slice.chunks_exact_mut(dims[0]).zip(&taps[1]) {
-                let cells = &cells[row_of(ty.low, tz.low)..][..dims_in[0]];
-                let mut first = 0;
-                for alike in cells.chunk_by(|a, b| a == b) {
-                    let xs = starts[first]..starts[first + alike.len()];
-                    first += alike.len();
-                    match alike[0] {
-                        NO_WINNER => {
-                            let undecided = row[xs.clone()].iter_mut().zip(&taps[0][xs]);
-                            undecided.for_each(|(label, &tx)| *label = decide([tx, ty, tz]));
-                        }
-                        winner => row[xs].fill(winner as u8),
-                    }
-                }
-            }
-        });
-    Field::new(grid, labels)
-}
-
-/// No channel, or none by enough.
-const NO_WINNER: u16 = u16::MAX;
-/// Voxels whose channels are compared side by side.
-const PIECE: usize = 1 << 10;
-
-/// For each voxel the channel that wins clearly at it and at the next voxels along x, y and z: in all of the cell that
-/// starts there.
-fn clear_cells(channels: &[Field<f32>], dims: [usize; 3]) -> Vec<u16> {
-    let agree = |own: &mut u16, next: u16| *own = if *own == next { *own } else { NO_WINNER };
-    let winners = clear_winners(channels);
-    let slice = dims[0] * dims[1];
-    let mut cells = winners.clone();
-    cells
-        .par_chunks_mut(slice)
-        .zip(winners.par_chunks(slice).skip(1))
-        .for_each(|(own, next)| {
-            own.iter_mut()
-                .zip(next)
-                .for_each(|(own, &next)| agree(own, next))
-        });
-    cells.par_chunks_mut(slice).for_each(|slice| {
-        for at in 0..slice.len() - dims[0] {
-            let next = slice[at + dims[0]];
-            agree(&mut slice[at], next);
-        }
-        for row in slice.chunks_exact_mut(dims[0]) {
-            for at in 0..row.len() - 1 {
-                let next = row[at + 1];
-                agree(&mut row[at], next);
-            }
-        }
-    });
-    cells
-}
-
-/// For each voxel the channel that is larger than all others by so much that it is larger between voxels too where it
-/// wins at all of them: a blend of such leads is one, and larger than what two results lose by rounding to f32.
-fn clear_winners(channels: &[Field<f32>]) -> Vec<u16> {
-    let largest = channels
-        .iter()
-        .map(|channel| {
-            let parts = channel.voxels().par_chunks(PIECE);
-            parts.map(largest_magnitude).reduce(|| 0.0, f32::max)
-        })
-        .fold(0.0, f32::max);
-    let lead = (2.0 * f32::EPSILON * largest).max(f32::MIN_POSITIVE);
-    let mut winners = vec![NO_WINNER; channels[0].voxels().len()];
-    winners
-        .par_chunks_mut(PIECE)
-        .enumerate()
-        .for_each(|(piece, winners)| {
-            let mut best = [f32::NEG_INFINITY; PIECE];
-            let mut second = [f32::NEG_INFINITY; PIECE];
-            for (number, channel) in channels.iter().enumerate() {
-                let values = &channel.voxels()[piece * PIECE..][..winners.len()];
-                let bests = best.iter_mut().zip(&mut second);
-                for ((winner, (best, second)), &value) in winners.iter_mut().zip(bests).zip(values)
-                {
-                    // Nobody wins where one is not a number.
-                    let (value, number) = if value.is_nan() {
-                        (f32::INFINITY, NO_WINNER)
-                    } else {
-                        (value, number as u16)
-                    };
-                    let wins = value > *best;
-                    let behind = if wins { *best } else { value };
-                    *second = if behind > *second { behind } else { *second };
-                    *best = if wins { value } else { *best };
-                    *winner = if wins { number } else { *winner };
-                }
-            }
-            for ((winner, best), second) in winners.iter_mut().zip(best).zip(second) {
-                *winner = if best - second > lead {
-                    *winner
-                } else {
-                    NO_WINNER
-                };
-            }
-        });
-    winners
-}
-
-fn largest_magnitude(values: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; 16];
-    for piece in values.chunks(lanes.len()) {
-        for (largest, value) in lanes.iter_mut().zip(piece) {
-            let magnitude = value.abs();
-            *largest = if magnitude > *largest {
-                magnitude
-            } else {
-                *largest
-            };
-        }
-    }
-    lanes.into_iter().fold(0.0, f32::max)
-}
-
 /// The grid that covers the extent of `grid` with other dims.
 pub fn resized_grid(grid: &Grid, dims: [usize; 3]) -> Result<Grid, KernelError> {
     if dims.contains(&0) {
@@ -214,7 +71,7 @@ pub fn resized_grid(grid: &Grid, dims: [usize; 3]) -> Result<Grid, KernelError> 
     Grid::from_axes(dims, &axes, origin)
 }
 
-fn per_axis(
+pub(super) fn per_axis(
     from: [usize; 3],
     to: [usize; 3],
     tap: fn(usize, usize, usize) -> Tap,
@@ -237,7 +94,7 @@ fn nearest_exact(i: usize, from: usize, to: usize) -> Tap {
     Tap::at(((coordinate + 0.5) as usize).min(from - 1))
 }
 
-fn linear(i: usize, from: usize, to: usize) -> Tap {
+pub(super) fn linear(i: usize, from: usize, to: usize) -> Tap {
     let scale = from as f32 / to as f32;
     let coordinate = (scale * (i as f32 + 0.5) - 0.5).max(0.0);
     let low = (coordinate as usize).min(from - 1);
@@ -308,53 +165,5 @@ mod tests {
             Field::new(unit_grid([3, 1, 2]), vec![1., 2., 6., 3., 4., 8.]).expect("six voxels");
         let small = resize(&field, [2, 1, 1], ResizeMode::Area).expect("valid");
         assert_eq!(small.voxels(), [2.5, 5.0]);
-    }
-
-    /// Channels of three regions with noise: clear winners inside, close calls at their borders.
-    fn scores(dims: [usize; 3], seed: usize) -> Vec<Field<f32>> {
-        let count = dims.iter().product::<usize>();
-        let channel = |number: usize| {
-            let value = |i: usize| {
-                let noise =
-                    (i.wrapping_mul(2_654_435_761 + 40_503 * (3 * seed + number)) >> 11) % 8;
-                let region = i * 3 / count;
-                (if region == number { 5.0 } else { 0.0 }) + noise as f32
-            };
-            Field::new(unit_grid(dims), (0..count).map(value).collect()).expect("fits")
-        };
-        (0..3).map(channel).collect()
-    }
-
-    #[test]
-    fn resize_with_the_decision_is_resize_and_then_the_decision() {
-        let dims = [13, 11, 12];
-        let tied: Vec<Field<f32>> = vec![scores(dims, 1)[0].clone(); 3];
-        let mut broken = scores(dims, 6);
-        broken[0].voxels_mut()[700] = f32::NAN;
-        broken[1].voxels_mut()[701] = f32::NAN;
-        broken[2].voxels_mut()[900] = f32::INFINITY;
-        let mut tiny = scores(dims, 7);
-        let shrink = |channel: &mut Field<f32>| {
-            channel.voxels_mut().iter_mut().for_each(|v| *v *= 1e-45);
-        };
-        tiny.iter_mut().for_each(shrink);
-        for channels in [scores(dims, 5), tied, broken, tiny] {
-            for dims in [[29, 17, 31], [7, 12, 8], dims] {
-                let resized: Vec<Field<f32>> = channels
-                    .iter()
-                    .map(|channel| resize(channel, dims, ResizeMode::Trilinear).expect("valid"))
-                    .collect();
-                let labels = resize_argmax(&channels, dims).expect("valid");
-                assert_eq!(labels, discrete::argmax(&resized).expect("same dims"));
-            }
-        }
-        let labels = resize_argmax(&scores(dims, 5), [29, 17, 31]).expect("valid");
-        assert!((0..3).all(|label| labels.voxels().contains(&label)));
-        let winners = clear_winners(&scores(dims, 5));
-        let clear = winners
-            .iter()
-            .filter(|&&winner| winner != NO_WINNER)
-            .count();
-        assert!((200..1700).contains(&clear), "{clear} of 1716 are clear");
     }
 }

@@ -1,6 +1,7 @@
 //! An RGB picture: rectangles, text, and the way out as PNG.
 
 use super::font;
+use rayon::prelude::*;
 
 /// Red, green, blue.
 pub(super) type Colour = [u8; 3];
@@ -9,31 +10,36 @@ pub(super) type Colour = [u8; 3];
 pub(super) struct Canvas {
     pub width: usize,
     pub height: usize,
-    pixels: Vec<u8>,
+    pixels: Vec<Colour>,
 }
 
 impl Canvas {
-    pub(super) fn new(width: usize, height: usize, background: Colour) -> Self {
+    /// A canvas whose rows, by their number, `paint` paints on the background.
+    pub(super) fn painted(
+        width: usize,
+        height: usize,
+        background: Colour,
+        paint: impl Fn(usize, &mut [Colour]) + Sync,
+    ) -> Self {
+        let background = vec![background; width];
+        let mut pixels = vec![[0; 3]; width * height];
+        let rows = pixels.par_chunks_mut(width).enumerate();
+        rows.for_each(|(y, row)| {
+            row.copy_from_slice(&background);
+            paint(y, row);
+        });
         Self {
             width,
             height,
-            pixels: background.repeat(width * height),
+            pixels,
         }
     }
 
-    /// Sets a pixel; outside the picture nothing happens.
-    pub(super) fn set(&mut self, x: usize, y: usize, colour: Colour) {
-        if x < self.width && y < self.height {
-            let at = 3 * (y * self.width + x);
-            self.pixels[at..at + 3].copy_from_slice(&colour);
-        }
-    }
-
+    /// Fills a rectangle; outside the picture nothing happens.
     pub(super) fn fill(&mut self, x: usize, y: usize, width: usize, height: usize, colour: Colour) {
-        for row in y..y + height {
-            for column in x..x + width {
-                self.set(column, row, colour);
-            }
+        let columns = x.min(self.width)..(x + width).min(self.width);
+        for row in y..(y + height).min(self.height) {
+            self.pixels[row * self.width..][columns.clone()].fill(colour);
         }
     }
 
@@ -58,11 +64,12 @@ impl Canvas {
         let mut encoder = png::Encoder::new(&mut out, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
-        // The default takes twenty times as long, as long as half a network, for two thirds of the bytes.
-        encoder.set_compression(png::Compression::Fast);
+        // The default takes sixty times as long, as long as a network, for half of the bytes; a filter chosen for each
+        // row three times as long for a seventh fewer.
+        encoder.set_compression(png::Compression::Fastest);
         encoder.add_text_chunk("Description".to_owned(), notice.to_owned())?;
         let mut writer = encoder.write_header()?;
-        writer.write_image_data(&self.pixels)?;
+        writer.write_image_data(self.pixels.as_flattened())?;
         writer.finish()?;
         Ok(out)
     }
@@ -71,9 +78,4 @@ impl Canvas {
 /// Pixels that a text of one line takes.
 pub(super) fn text_width(text: &str, size: usize) -> usize {
     text.chars().count() * (font::WIDTH + 1) * size
-}
-
-/// `a` with the share `alpha` of `b` over it.
-pub(super) fn blend(a: Colour, b: Colour, alpha: f64) -> Colour {
-    std::array::from_fn(|i| (f64::from(a[i]) * (1.0 - alpha) + f64::from(b[i]) * alpha + 0.5) as u8)
 }

@@ -5,14 +5,18 @@
 
 mod canvas;
 mod font;
+mod ink;
 mod plane;
+mod scene;
 
 use crate::error::VolumeError;
-use crate::report::volume_report;
+use crate::report::LabelVolume;
 use crate::volume::Volume;
-use canvas::{Canvas, Colour, blend, text_width};
-use plane::{Plane, Scene, View};
+use canvas::{Canvas, Colour, text_width};
+use ink::{Inks, colour_of};
+use plane::Plane;
 use rayon::prelude::*;
+use scene::{Scene, View};
 
 /// Cells across the picture.
 const COLUMNS: usize = 4;
@@ -24,10 +28,6 @@ const CELL: usize = 300;
 const GAP: usize = 8;
 /// Pixels for the title, and for the caption below.
 const BAND: usize = 56;
-/// How much of the label's colour lies over the scan.
-const FILL_ALPHA: f64 = 0.2;
-/// How much of it the outline has.
-const OUTLINE_ALPHA: f64 = 0.95;
 /// Most structures that the legend names.
 const LEGEND_MAX: usize = 6;
 
@@ -36,16 +36,6 @@ const CELL_BACKGROUND: Colour = [0, 0, 0];
 const INK: Colour = [232, 236, 241];
 const FAINT: Colour = [148, 160, 176];
 const WARNING: Colour = [255, 196, 77];
-/// Colours of labels 1, 2, …, told apart also by people who see few colours (after Okabe and Ito).
-const PALETTE: [Colour; 7] = [
-    [0, 214, 170],
-    [255, 159, 28],
-    [86, 180, 233],
-    [240, 228, 66],
-    [214, 94, 150],
-    [120, 130, 255],
-    [213, 94, 0],
-];
 
 /// Why no picture was drawn.
 #[derive(Debug, thiserror::Error)]
@@ -59,37 +49,73 @@ pub enum MontageError {
     Png(#[source] png::EncodingError),
 }
 
-/// Draws `labels` (one per voxel, 0 is background) on the scan; `names` go into the legend with their volumes.
-///
-/// The same input gives the same bytes.
-///
-/// # Errors
-/// [`MontageError::Labels`] when there is not one label per voxel.
-pub fn montage(
-    volume: &Volume,
-    labels: &[u8],
-    names: &[(u8, &str)],
-    title: &str,
-) -> Result<Vec<u8>, MontageError> {
-    if labels.len() != volume.voxels().len() {
-        return Err(MontageError::Labels(VolumeError::Size {
-            dims: volume.dims(),
-            voxels: labels.len(),
-        }));
+/// A picture of a label map, drawn on its scan.
+pub struct Montage(Canvas);
+
+impl Montage {
+    /// Draws `labels` (one per voxel, 0 is background) on the scan; the legend names what was `measured`
+    /// ([`crate::report::volume_report`]).
+    ///
+    /// # Errors
+    /// [`MontageError::Labels`] when there is not one label per voxel.
+    pub fn draw(
+        volume: &Volume,
+        labels: &[u8],
+        measured: &[LabelVolume],
+        title: &str,
+    ) -> Result<Self, MontageError> {
+        if labels.len() != volume.voxels().len() {
+            return Err(MontageError::Labels(VolumeError::Size {
+                dims: volume.dims(),
+                voxels: labels.len(),
+            }));
+        }
+        Ok(Self(draw(volume, labels, measured, title)))
     }
+
+    /// The picture as PNG. The same input gives the same bytes.
+    ///
+    /// # Errors
+    /// [`MontageError::Png`] when it cannot be encoded.
+    pub fn to_png(&self) -> Result<Vec<u8>, MontageError> {
+        self.0
+            .to_png(crate::RESEARCH_USE)
+            .map_err(MontageError::Png)
+    }
+}
+
+fn draw(volume: &Volume, labels: &[u8], measured: &[LabelVolume], title: &str) -> Canvas {
     let scene = Scene::new(volume, labels);
     // One scale for all cells: the longest side of the scan fits a cell.
     let longest = (0..3).map(|a| scene.extent_mm(a)).fold(0.0, f64::max);
     let mm = longest / CELL as f64;
-    let rows: Vec<(View, Vec<usize>)> = rows(&scene);
-    let heights: Vec<usize> = rows
-        .iter()
-        .map(|(view, _)| row_height(&scene, *view, mm))
+    let mut places = Vec::new();
+    let mut y = BAND + GAP;
+    for (view, slices) in rows(&scene) {
+        let height = row_height(&scene, view, mm);
+        for (column, slice) in slices.into_iter().enumerate() {
+            let x = GAP + column * (CELL + GAP);
+            places.push((view, slice, [x, y], height));
+        }
+        y += height + GAP;
+    }
+    let cells: Vec<Cell> = places
+        .into_par_iter()
+        .map(|(view, slice, [x, y], height)| Cell {
+            view,
+            slice,
+            plane: Plane::cut(&scene, view, slice, mm),
+            x,
+            y,
+            height,
+        })
         .collect();
 
     let width = COLUMNS * CELL + (COLUMNS + 1) * GAP;
-    let height = 2 * BAND + heights.iter().map(|h| h + GAP).sum::<usize>() + GAP;
-    let mut canvas = Canvas::new(width, height, BACKGROUND);
+    let inks = Inks::new();
+    let mut canvas = Canvas::painted(width, y + BAND, BACKGROUND, |y, row| {
+        cells.iter().for_each(|cell| cell.paint(y, &inks, row));
+    });
     canvas.text(2 * GAP, GAP + 10, 3, &printable(title), INK);
     let right = "R = patient's right";
     canvas.text(
@@ -99,24 +125,15 @@ pub fn montage(
         right,
         FAINT,
     );
-    let mut y = BAND + GAP;
-    for ((view, slices), row_height) in rows.iter().zip(&heights) {
-        let planes: Vec<Plane> = slices
-            .par_iter()
-            .map(|&slice| scene.cut(*view, slice, mm))
-            .collect();
-        for (column, (&slice, plane)) in slices.iter().zip(&planes).enumerate() {
-            let at_mm = scene.position_mm(*view, slice);
-            let x = GAP + column * (CELL + GAP);
-            draw_cell(&mut canvas, plane, *view, at_mm, (x, y, *row_height));
-        }
-        y += row_height + GAP;
+    for cell in &cells {
+        let at_mm = scene.position_mm(cell.view, cell.slice);
+        draw_letters(&mut canvas, cell, at_mm);
     }
-    draw_scale(&mut canvas, mm, BAND + GAP + heights[0]);
-    draw_caption(&mut canvas, volume, labels, names, y);
+    if let Some(first) = cells.first() {
+        draw_scale(&mut canvas, mm, first.y + first.height);
+    }
+    draw_caption(&mut canvas, measured, y);
     canvas
-        .to_png(crate::RESEARCH_USE)
-        .map_err(MontageError::Png)
 }
 
 /// Which slices each row shows: spread over what is labelled, a little inside its ends.
@@ -143,36 +160,37 @@ fn row_height(scene: &Scene, view: View, mm: f64) -> usize {
     ((scene.extent_mm(view.axes()[1]) / mm).round() as usize).clamp(CELL / 4, CELL)
 }
 
-fn colour_of(label: u8) -> Colour {
-    PALETTE[(usize::from(label) + PALETTE.len() - 1) % PALETTE.len()]
+/// A slice and where it goes.
+struct Cell {
+    view: View,
+    slice: usize,
+    plane: Plane,
+    x: usize,
+    y: usize,
+    height: usize,
 }
 
-fn draw_cell(
-    canvas: &mut Canvas,
-    plane: &Plane,
-    view: View,
-    at_mm: f64,
-    (x, y, height): (usize, usize, usize),
-) {
-    canvas.fill(x, y, CELL, height, CELL_BACKGROUND);
-    let (left, top) = (
-        x + CELL.saturating_sub(plane.width) / 2,
-        y + height.saturating_sub(plane.height) / 2,
-    );
-    for row in 0..plane.height {
-        for column in 0..plane.width {
-            let i = row * plane.width + column;
-            let grey = [plane.grey[i]; 3];
-            let colour = match plane.labels[i] {
-                0 => grey,
-                label if plane.on_outline(column, row) => {
-                    blend(grey, colour_of(label), OUTLINE_ALPHA)
-                }
-                label => blend(grey, colour_of(label), FILL_ALPHA),
-            };
-            canvas.set(left + column, top + row, colour);
+impl Cell {
+    /// Paints what of the cell lies in row `y` of the picture.
+    fn paint(&self, y: usize, inks: &Inks, row: &mut [Colour]) {
+        if !(self.y..self.y + self.height).contains(&y) {
+            return;
+        }
+        row[self.x..self.x + CELL].fill(CELL_BACKGROUND);
+        let Plane { width, height, .. } = self.plane;
+        let left = self.x + CELL.saturating_sub(width) / 2;
+        let top = self.y + self.height.saturating_sub(height) / 2;
+        if (top..top + height).contains(&y) {
+            let pixels = &mut row[left..left + width];
+            self.plane.paint(y - top, inks, pixels);
         }
     }
+}
+
+fn draw_letters(canvas: &mut Canvas, cell: &Cell, at_mm: f64) {
+    let Cell {
+        view, x, y, height, ..
+    } = *cell;
     let [l, r, t, b] = view.letters();
     let (middle_x, middle_y) = (x + CELL / 2 - 6, y + height / 2 - 8);
     canvas.text(x + 6, middle_y, 2, l, INK);
@@ -198,24 +216,14 @@ fn draw_scale(canvas: &mut Canvas, mm: f64, bottom: usize) {
     canvas.text(x + inset, bottom - 28, 2, &text, INK);
 }
 
-fn draw_caption(
-    canvas: &mut Canvas,
-    volume: &Volume,
-    labels: &[u8],
-    names: &[(u8, &str)],
-    y: usize,
-) {
+fn draw_caption(canvas: &mut Canvas, measured: &[LabelVolume], y: usize) {
     let size = 2;
     canvas.fill(0, y, canvas.width, 2, [40, 46, 58]);
     let notice = crate::RESEARCH_USE;
     let notice_x = canvas.width - 2 * GAP - text_width(notice, size);
     canvas.text(notice_x, y + 20, size, notice, WARNING);
     let mut x = 2 * GAP;
-    for measured in volume_report(volume, labels, names)
-        .labels
-        .iter()
-        .take(LEGEND_MAX)
-    {
+    for measured in measured.iter().take(LEGEND_MAX) {
         let text = format!("{} {:.0} ml", printable(&measured.name), measured.ml);
         if x + 24 + text_width(&text, size) > notice_x {
             break;

@@ -1,228 +1,132 @@
 //! One slice of the scan as a picture: grey values and labels, sampled on square pixels.
 
-use crate::volume::{Turned, Volume};
-use rayon::prelude::*;
+use super::canvas::Colour;
+use super::ink::Inks;
+use super::scene::{Scene, Tap, View};
 
-/// Which way the slice is cut. All three are drawn as a radiologist hangs them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum View {
-    /// Seen from the feet: patient's right on the left, front on top.
-    Axial,
-    /// Seen from the front: patient's right on the left, head on top.
-    Coronal,
-    /// Seen from the patient's left: front on the left, head on top.
-    Sagittal,
+/// A cut slice.
+pub(super) struct Plane {
+    pub width: usize,
+    pub height: usize,
+    grey: Vec<u8>,
+    labels: Vec<u8>,
 }
 
-impl View {
-    /// Voxel axes (of a RAS grid) across, down and through the picture. Both picture axes run against the voxel axes.
-    pub(super) fn axes(self) -> [usize; 3] {
-        match self {
-            Self::Axial => [0, 1, 2],
-            Self::Coronal => [0, 2, 1],
-            Self::Sagittal => [1, 2, 0],
-        }
-    }
-
-    /// Letters for the left, right, upper and lower edge.
-    pub(super) fn letters(self) -> [&'static str; 4] {
-        match self {
-            Self::Axial => ["R", "L", "A", "P"],
-            Self::Coronal => ["R", "L", "S", "I"],
-            Self::Sagittal => ["A", "P", "S", "I"],
-        }
-    }
-}
-
-/// A scan and its labels, seen in RAS order, ready to be cut.
-pub(super) struct Scene<'a> {
-    volume: &'a Volume,
-    labels: &'a [u8],
-    ras: Turned,
-    /// First and last slice with a label along each RAS axis; all slices where there is none.
-    labelled: [(usize, usize); 3],
-    /// Values drawn black and white.
-    window: (f32, f32),
-}
-
-/// Share of the voxels below the value that is drawn black.
-const BLACK: f64 = 0.02;
-/// Share of the voxels below the value that is drawn white.
-const WHITE: f64 = 0.995;
-/// Values that the window is computed from; a sample of them is as good as all.
-const SAMPLE_MAX: usize = 1 << 16;
-
-impl<'a> Scene<'a> {
-    /// There is one label per voxel.
-    pub(super) fn new(volume: &'a Volume, labels: &'a [u8]) -> Self {
-        let ras = volume.ras();
-        let dims = ras.dims;
-        let labelled = labelled_box(labels, volume.dims());
-        let labelled = std::array::from_fn(|axis| {
-            let last = dims[axis] - 1;
-            match labelled {
-                None => (0, last),
-                Some(found) => {
-                    let (low, high) = found[ras.from[axis]];
-                    if ras.flip[axis] {
-                        (last - high, last - low)
-                    } else {
-                        (low, high)
-                    }
-                }
-            }
-        });
-        let mut scene = Self {
-            volume,
-            labels,
-            ras,
-            labelled,
-            // A CT's air fills most of the picture: percentiles would show nothing but bone and air.
-            window: (-160.0, 240.0),
-        };
-        if volume.modality() != Some("CT") {
-            scene.window = scene.percentiles(BLACK, WHITE);
-        }
-        scene
-    }
-
-    /// The values that these shares of the voxels lie below.
-    fn percentiles(&self, black: f64, white: f64) -> (f32, f32) {
-        let dims = self.ras.dims;
-        // In RAS order, so that the order in memory does not show.
-        let at = |i: usize| [i % dims[0], i / dims[0] % dims[1], i / (dims[0] * dims[1])];
-        let stride = self.labels.len().div_ceil(SAMPLE_MAX);
-        let mut sample: Vec<f32> = (0..self.labels.len())
-            .step_by(stride)
-            .map(|i| self.value(self.ras.index(at(i))))
-            .filter(|v| v.is_finite())
-            .collect();
-        sample.sort_unstable_by(f32::total_cmp);
-        let at = |share: f64| {
-            sample
-                .get(((sample.len().max(1) - 1) as f64 * share) as usize)
-                .copied()
-                .unwrap_or(0.0)
-        };
-        (at(black), at(white))
-    }
-
-    /// The scanner's value of a voxel, by its place in memory.
-    fn value(&self, index: usize) -> f32 {
-        let mut value = 0.0;
-        self.volume.read(index, std::slice::from_mut(&mut value));
-        value
-    }
-
-    /// Extent of the grid in millimetres.
-    pub(super) fn extent_mm(&self, axis: usize) -> f64 {
-        self.ras.dims[axis] as f64 * self.spacing(axis)
-    }
-
-    fn spacing(&self, axis: usize) -> f64 {
-        self.ras.affine.spacing()[axis]
-    }
-
-    /// First and last slice that holds a label, or all slices when none does.
-    pub(super) fn labelled(&self, axis: usize) -> (usize, usize) {
-        self.labelled[axis]
-    }
-
-    /// Patient coordinate (mm, along the view's axis) of the middle of a slice.
-    pub(super) fn position_mm(&self, view: View, slice: usize) -> f64 {
-        let [across, down, through] = view.axes();
-        let dims = self.ras.dims;
-        let mut index = [0.0; 3];
-        index[across] = (dims[across] - 1) as f64 / 2.0;
-        index[down] = (dims[down] - 1) as f64 / 2.0;
-        index[through] = slice as f64;
-        self.ras.affine.apply(index)[through]
-    }
-
+impl Plane {
     /// Cuts a slice with square pixels of `mm` millimetres.
-    pub(super) fn cut(&self, view: View, slice: usize, mm: f64) -> Plane {
-        let [across, down, through] = view.axes();
-        let dims = self.ras.dims;
-        let mut voxels = Vec::with_capacity(dims[across] * dims[down]);
-        let mut values = vec![0.0; dims[across]];
-        for row in 0..dims[down] {
-            let mut at = [0; 3];
-            (at[down], at[through]) = (row, slice);
-            let (first, step) = (self.ras.index(at), self.ras.step(across));
-            self.volume.read_along(first, step, &mut values);
-            voxels.extend(values.iter().zip(0_isize..).map(|(&value, i)| {
-                let label = self.labels[first.wrapping_add_signed(i * step)];
-                // What is no number is drawn as 0.
-                (if value.is_finite() { value } else { 0.0 }, label)
-            }));
-        }
-        let width = ((self.extent_mm(across) / mm).round() as usize).max(1);
-        let height = ((self.extent_mm(down) / mm).round() as usize).max(1);
-        let columns: Vec<Tap> = (0..width).map(|u| self.tap(across, u, mm)).collect();
-        let (mut grey, mut labels) = (
-            Vec::with_capacity(width * height),
-            Vec::with_capacity(width * height),
-        );
-        for row in (0..height).map(|v| self.tap(down, v, mm)) {
-            let [low, high] =
-                [row.low, row.high].map(|y| &voxels[y * dims[across]..][..dims[across]]);
-            for column in &columns {
-                let (value, label) = self.sample(low, high, *column, row.weight);
-                grey.push(value);
-                labels.push(label);
-            }
-        }
-        Plane {
+    pub(super) fn cut(scene: &Scene, view: View, slice: usize, mm: f64) -> Self {
+        let [across, down, _] = view.axes();
+        let (values, labels) = scene.slice(view, slice);
+        let width = ((scene.extent_mm(across) / mm).round() as usize).max(1);
+        let height = ((scene.extent_mm(down) / mm).round() as usize).max(1);
+        let columns: Vec<Tap> = (0..width).map(|u| scene.tap(across, u, mm)).collect();
+        // The voxels on both sides of each pixel, so that what follows reads them in order.
+        let values = beside(&values, scene.ras.dims[across], &columns);
+        let labels = beside(&labels, scene.ras.dims[across], &columns);
+        let mut plane = Self {
             width,
             height,
-            grey,
-            labels,
-        }
-    }
-
-    /// The two voxels around a pixel on one axis, and the second one's weight. Pictures run against the voxel axes.
-    fn tap(&self, axis: usize, pixel: usize, mm: f64) -> Tap {
-        let last = (self.ras.dims[axis] - 1) as f64;
-        let at = ((pixel as f64 + 0.5) * mm / self.spacing(axis) - 0.5).clamp(0.0, last);
-        let at = last - at;
-        let low = at.floor();
-        Tap {
-            low: low as usize,
-            high: (low + 1.0).min(last) as usize,
-            weight: (at - low) as f32,
-        }
-    }
-
-    /// Grey value (0 to 255) and label of a pixel between two rows. The label with the most weight among the four voxels
-    /// around wins.
-    fn sample(&self, low: &[(f32, u8)], high: &[(f32, u8)], column: Tap, down: f32) -> (u8, u8) {
-        let corners = [
-            (low[column.low], (1.0 - column.weight) * (1.0 - down)),
-            (low[column.high], column.weight * (1.0 - down)),
-            (high[column.low], (1.0 - column.weight) * down),
-            (high[column.high], column.weight * down),
-        ];
-        let value: f32 = corners.iter().map(|((v, _), weight)| v * weight).sum();
-        let (black, white) = self.window;
-        let share = if white > black {
-            (value - black) / (white - black)
-        } else {
-            0.0
+            grey: Vec::with_capacity(width * height),
+            labels: Vec::with_capacity(width * height),
         };
-        let grey = (share.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
-        let labels = corners.map(|((_, label), weight)| (label, weight));
-        (grey, heaviest(labels))
+        let rights: Vec<f32> = columns.iter().map(|column| column.weight).collect();
+        for row in (0..height).map(|v| scene.tap(down, v, mm)) {
+            let corners = around(&values, row, width).zip(&rights);
+            plane.grey.extend(corners.map(|(values, &right)| {
+                let [a, b, c, d] = weights(right, row.weight);
+                let value = values[0] * a + values[1] * b + values[2] * c + values[3] * d;
+                brightness(value, scene.window)
+            }));
+            let corners = around(&labels, row, width).zip(&rights);
+            plane.labels.extend(corners.map(|(labels, &right)| {
+                let first = labels[0];
+                if labels[1] == first && labels[2] == first && labels[3] == first {
+                    first
+                } else {
+                    heaviest(labels, weights(right, row.weight))
+                }
+            }));
+        }
+        plane
     }
+
+    /// Row `y` in colour. Labelled pixels whose neighbours have not all the same label are outlines, as are those at the
+    /// picture's edge.
+    pub(super) fn paint(&self, y: usize, inks: &Inks, pixels: &mut [Colour]) {
+        let row_of = |y: usize| y * self.width..(y + 1) * self.width;
+        let own = &self.labels[row_of(y)];
+        let inner_row = y > 0 && y + 1 < self.height;
+        let (above, below) = if inner_row {
+            (&self.labels[row_of(y - 1)], &self.labels[row_of(y + 1)])
+        } else {
+            (own, own)
+        };
+        let greys = &self.grey[row_of(y)];
+        for (x, (pixel, &grey)) in pixels.iter_mut().zip(greys).enumerate() {
+            let label = own[x];
+            let inner = || {
+                let inside = inner_row && x > 0 && x + 1 < self.width;
+                let along = |row: &[u8], x: usize| row[x] == label;
+                inside
+                    && along(own, x - 1)
+                    && along(own, x + 1)
+                    && along(above, x)
+                    && along(below, x)
+            };
+            *pixel = match label {
+                0 => [grey; 3],
+                label if inner() => inks.fill(label, grey),
+                label => inks.outline(label, grey),
+            };
+        }
+    }
+}
+
+/// How bright a value is drawn between black and white.
+#[inline]
+fn brightness(value: f32, (black, white): (f32, f32)) -> u8 {
+    let share = (value - black) / (white - black);
+    let share = if white > black { share } else { 0.0 };
+    (share.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
+}
+
+/// Weights of the four voxels around a pixel: before and after it above, before and after it below. The ones after it
+/// have the share `right`, the ones below `down`.
+#[inline]
+fn weights(right: f32, down: f32) -> [f32; 4] {
+    let (left, up) = (1.0 - right, 1.0 - down);
+    [left * up, right * up, left * down, right * down]
+}
+
+/// The voxels before and after every pixel of rows of `n` voxels.
+fn beside<T: Copy>(voxels: &[T], n: usize, columns: &[Tap]) -> [Vec<T>; 2] {
+    let pixels = voxels.len() / n * columns.len();
+    let [mut low, mut high] = [(); 2].map(|()| Vec::with_capacity(pixels));
+    for row in voxels.chunks_exact(n) {
+        low.extend(columns.iter().map(|column| row[column.low]));
+        high.extend(columns.iter().map(|column| row[column.high]));
+    }
+    [low, high]
+}
+
+/// The four voxels around every pixel of a row: before and after it above, before and after it below.
+fn around<T: Copy>(
+    [low, high]: &[Vec<T>; 2],
+    row: Tap,
+    width: usize,
+) -> impl Iterator<Item = [T; 4]> {
+    let rows = |row: usize| {
+        let row = row * width..(row + 1) * width;
+        low[row.clone()].iter().zip(&high[row])
+    };
+    let rows = rows(row.low).zip(rows(row.high));
+    rows.map(|((a, b), (c, d))| [*a, *b, *c, *d])
 }
 
 /// The label with the most weight.
-fn heaviest(corners: [(u8, f32); 4]) -> u8 {
-    let first = corners[0].0;
-    if corners.iter().all(|(label, _)| *label == first) {
-        return first;
-    }
+fn heaviest(labels: [u8; 4], weights: [f32; 4]) -> u8 {
     let mut votes = [(0, 0.0); 4];
-    for (n, (label, weight)) in corners.into_iter().enumerate() {
+    for (n, (label, weight)) in labels.into_iter().zip(weights).enumerate() {
         let slot = votes[..n]
             .iter()
             .position(|(l, w)| *l == label && *w > 0.0)
@@ -233,57 +137,117 @@ fn heaviest(corners: [(u8, f32); 4]) -> u8 {
     heaviest.map_or(0, |vote| vote.0)
 }
 
-/// First and last index of the voxels with a label, along each axis.
-fn labelled_box(labels: &[u8], dims: [usize; 3]) -> Option<[(usize, usize); 3]> {
-    let of_row = |(row, labels): (usize, &[u8])| {
-        // Most rows have none; this looks at many voxels at once.
-        if labels.iter().fold(0, |any, label| any | label) == 0 {
-            return None;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Affine, Rescale, Volume, Voxels};
+
+    const DIMS: [usize; 3] = [7, 9, 5];
+
+    /// Noise on axes that trade places and run backwards, no two alike, and stretches of three labels.
+    fn noise() -> (Volume, Vec<u8>) {
+        let affine = Affine::from_columns(
+            [[0.0, 0.0, -0.7], [-1.1, 0.0, 0.0], [0.0, 2.0, 0.0]],
+            [3.0, 2.0, 1.0],
+        );
+        let random = |i: usize| (i + 7).wrapping_mul(2_654_435_761) >> 16;
+        let n = DIMS.iter().product();
+        let values = (0..n).map(|i| random(i) as i16).collect();
+        let labels = (0..n).map(|i| (random(i / 3) % 3) as u8).collect();
+        let volume = Volume::new(Voxels::I16(values), Rescale::IDENTITY, DIMS, affine);
+        (volume.expect("valid"), labels)
+    }
+
+    /// The voxels around a pixel, each with its value, its label and its weight.
+    fn corners(
+        scene: &Scene,
+        view: View,
+        slice: usize,
+        row: Tap,
+        column: Tap,
+    ) -> [(f32, u8, f32); 4] {
+        let [across, down, through] = view.axes();
+        let weights = weights(column.weight, row.weight);
+        std::array::from_fn(|i| {
+            let mut at = [0; 3];
+            at[through] = slice;
+            at[across] = [column.low, column.high][i % 2];
+            at[down] = [row.low, row.high][i / 2];
+            let index = scene.ras.index(at);
+            (scene.value(index), scene.labels[index], weights[i])
+        })
+    }
+
+    #[test]
+    fn a_pixel_is_made_of_the_four_voxels_around_it() {
+        let (volume, labels) = noise();
+        let scene = Scene::new(&volume, &labels);
+        for view in [View::Axial, View::Coronal, View::Sagittal] {
+            for (slice, mm) in [(0, 0.3), (2, 1.0), (4, 2.5)] {
+                let [across, down, _] = view.axes();
+                let plane = Plane::cut(&scene, view, slice, mm);
+                assert_eq!(plane.grey.len(), plane.width * plane.height);
+                assert_eq!(plane.labels.len(), plane.grey.len());
+                for (i, (grey, label)) in plane.grey.iter().zip(&plane.labels).enumerate() {
+                    let row = scene.tap(down, i / plane.width, mm);
+                    let column = scene.tap(across, i % plane.width, mm);
+                    let corners = corners(&scene, view, slice, row, column);
+                    let value = corners
+                        .iter()
+                        .map(|(value, _, weight)| value * weight)
+                        .sum();
+                    assert!(
+                        grey.abs_diff(brightness(value, scene.window)) <= 1,
+                        "{view:?} {i}"
+                    );
+                    let vote = |of: u8| -> f32 {
+                        let its = corners.iter().filter(|(_, label, _)| *label == of);
+                        its.map(|(_, _, weight)| weight).sum()
+                    };
+                    let most = (0..3).map(vote).fold(0.0, f32::max);
+                    assert!(vote(*label) > most - 1e-6, "{view:?} {i}");
+                }
+            }
         }
-        let first = labels.iter().position(|&label| label != 0)?;
-        let last = labels.iter().rposition(|&label| label != 0)?;
-        let (y, z) = (row % dims[1], row / dims[1]);
-        Some([(first, last), (y, y), (z, z)])
-    };
-    labels
-        .par_chunks(dims[0])
-        .enumerate()
-        .filter_map(of_row)
-        .reduce_with(|a, b| std::array::from_fn(|i| (a[i].0.min(b[i].0), a[i].1.max(b[i].1))))
-}
+    }
 
-/// Two neighbours on one axis.
-#[derive(Clone, Copy)]
-struct Tap {
-    low: usize,
-    high: usize,
-    weight: f32,
-}
-
-/// A cut slice.
-pub(super) struct Plane {
-    pub width: usize,
-    pub height: usize,
-    pub grey: Vec<u8>,
-    pub labels: Vec<u8>,
-}
-
-impl Plane {
-    /// Whether a labelled pixel lies at the edge of its structure.
-    pub(super) fn on_outline(&self, x: usize, y: usize) -> bool {
-        let own = self.labels[y * self.width + x];
-        let differs = |x: usize, y: usize| {
-            self.labels
-                .get(y * self.width + x)
-                .is_none_or(|l| *l != own)
-                || x >= self.width
-        };
-        own != 0
-            && (x == 0
-                || y == 0
-                || differs(x - 1, y)
-                || differs(x + 1, y)
-                || differs(x, y - 1)
-                || differs(x, y + 1))
+    #[test]
+    fn the_outline_of_a_structure_is_drawn_and_its_inside_filled() {
+        let inks = Inks::new();
+        let mut filled = 0;
+        for (width, height) in [(1, 1), (1, 6), (2, 2), (7, 5)] {
+            let labels: Vec<u8> = (0..width * height)
+                .map(|i| [0, 2, 2, 2, 2, 2, 1][i * 7 / (width * height)])
+                .collect();
+            let plane = Plane {
+                width,
+                height,
+                grey: (0..width * height).map(|i| 7 * i as u8).collect(),
+                labels: labels.clone(),
+            };
+            let at = |x: i64, y: i64| {
+                let inside = (0..width as i64).contains(&x) && (0..height as i64).contains(&y);
+                inside.then(|| labels[y as usize * width + x as usize])
+            };
+            let mut pixels = vec![[0; 3]; width * height];
+            for (y, row) in pixels.chunks_exact_mut(width).enumerate() {
+                plane.paint(y, &inks, row);
+            }
+            for (i, pixel) in pixels.into_iter().enumerate() {
+                let (x, y) = ((i % width) as i64, (i / width) as i64);
+                let (label, grey) = (labels[i], plane.grey[i]);
+                let around = [at(x - 1, y), at(x + 1, y), at(x, y - 1), at(x, y + 1)];
+                let expected = match label {
+                    0 => [grey; 3],
+                    _ if around == [Some(label); 4] => {
+                        filled += 1;
+                        inks.fill(label, grey)
+                    }
+                    _ => inks.outline(label, grey),
+                };
+                assert_eq!(pixel, expected, "{width} x {height}, pixel {i}");
+            }
+        }
+        assert!(filled > 5, "{filled} pixels are inside");
     }
 }

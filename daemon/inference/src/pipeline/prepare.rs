@@ -52,18 +52,21 @@ impl Trace {
             let back = |channel| undone(steps, channel, mode);
             channels.into_iter().map(back).collect()
         };
-        let mut labels = match steps.split_first() {
+        let all = AxisMap::IDENTITY;
+        let turn = turns.iter().rev().fold(all, |all, undo| match undo {
+            Undo::Turn(map) => all.then(map),
+            _ => all,
+        });
+        match steps.split_first() {
             Some((Undo::Resize(grid), later)) if mode == InvertMode::Trilinear => {
-                on_grid(resize_argmax(&back(later)?, grid.dims())?, grid)?
+                let labels = resize_argmax(&back(later)?, grid.dims(), &turn)?;
+                on_grid(labels, &turn.grid(grid)?)
             }
-            _ => discrete::argmax(&back(steps)?)?,
-        };
-        for undo in turns.iter().rev() {
-            if let Undo::Turn(map) = undo {
-                labels = View::from(labels).turned(map)?.into_field();
+            _ => {
+                let labels = discrete::argmax(&back(steps)?)?;
+                Ok(View::from(labels).turned(&turn)?.into_field())
             }
         }
-        Ok(labels)
     }
 }
 
