@@ -1,9 +1,12 @@
 //! The number of threads changes the time, never a bit of the result.
 
+use swarm_kernels::components::{Connectivity, keep_largest};
+use swarm_kernels::holes::fill_holes;
 use swarm_kernels::intensity::{self, Normalize};
+use swarm_kernels::orientation::{AxisCodes, AxisMap};
 use swarm_kernels::percentile::percentiles;
 use swarm_kernels::resample::Interpolation;
-use swarm_kernels::resize::{ResizeMode, resize};
+use swarm_kernels::resize::{ResizeMode, resize, resize_argmax};
 use swarm_kernels::spacing::spacing;
 use swarm_kernels::{Field, Grid};
 
@@ -27,7 +30,7 @@ fn volume() -> Field<f32> {
     Field::new(grid, voxels).expect("as many voxels as the grid has")
 }
 
-/// The bits of everything that adds up or interpolates.
+/// The bits of everything that adds up or interpolates, and the labels of what decides and joins.
 fn bits(threads: usize) -> Vec<u32> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -43,11 +46,20 @@ fn bits(threads: usize) -> Vec<u32> {
         intensity::normalize(field.voxels_mut(), rule).expect("finite");
         let resized = resize(&field, [64, 130, 77], ResizeMode::Trilinear).expect("valid");
         let spaced = spacing(&field, [1.7, 1.0, 2.1], Interpolation::Linear).expect("valid");
+        let mut other = field.clone();
+        other.voxels_mut().rotate_left(7);
+        let turn = AxisMap::to_codes(field.grid(), AxisCodes::parse("SLP").expect("three axes"));
+        let labels = resize_argmax(&[field.clone(), other], [150, 130, 111], &turn);
+        let mut labels = labels.expect("same dims");
+        keep_largest(&mut labels, Connectivity::Faces);
+        fill_holes(&mut labels, Connectivity::Faces);
+        assert!(labels.voxels().contains(&1) && labels.voxels().contains(&0));
         let volumes = [field.voxels(), resized.voxels(), spaced.voxels()];
         scalars
             .iter()
             .chain(volumes.into_iter().flatten())
             .map(|v| v.to_bits())
+            .chain(labels.voxels().iter().map(|&label| label.into()))
             .collect()
     })
 }

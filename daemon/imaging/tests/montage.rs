@@ -109,6 +109,18 @@ fn the_order_of_the_voxels_does_not_show_in_the_picture() {
 }
 
 #[test]
+fn one_thread_and_eight_draw_the_same_picture() {
+    let (scan, labels) = head(ras());
+    let draw = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let names = [(1, "brain")];
+        let draw = || montage(&scan, &labels, &names, "brain_mri").unwrap();
+        pool.build().unwrap().install(draw)
+    };
+    assert!(draw(1) == draw(8));
+}
+
+#[test]
 fn odd_shapes_are_drawn_too() {
     for dims in [[1, 1, 1], [200, 1, 1], [3, 400, 2]] {
         let n = dims.iter().product();

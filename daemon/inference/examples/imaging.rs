@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use rayon::prelude::*;
 use serde_json::json;
 use swarm_imaging::{Limits, LoadOptions, Volume, load, read_path};
-use swarm_inference::engine::{CpuEngine, Engine};
+use swarm_inference::engine::{CpuEngine, Engine, EngineError, EngineInfo};
 use swarm_inference::golden::noise;
 use swarm_inference::package::step::Preprocess;
-use swarm_inference::{ModelPackage, Pipeline, PipelineConfig, default_runtime_path, pipeline};
+use swarm_inference::{ModelPackage, Pipeline, default_runtime_path, pipeline};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -119,17 +120,35 @@ fn prepare(chains: &str, name: &str, path: &str, out: &str) -> Result<serde_json
     }))
 }
 
+/// One session for the bare calls and for the pipeline: where its buffers lie makes two sessions of one network differ by a
+/// fifth.
+#[derive(Clone)]
+struct Shared {
+    engine: Arc<Mutex<CpuEngine>>,
+    info: EngineInfo,
+}
+
+impl Engine for Shared {
+    fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    fn infer(&mut self, input: Vec<f32>, dims: [usize; 3]) -> Result<Vec<f32>, EngineError> {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        engine.infer(input, dims)
+    }
+}
+
 fn whole(package: &str, path: &str) -> Result<serde_json::Value, Failure> {
     let package = ModelPackage::from_dir(Path::new(package))?;
-    let library = default_runtime_path();
     let volume = scan(path)?;
     let dims = [128; 3];
-    let mut bare = CpuEngine::load(&package, &library, THREADS)?;
-    let config = PipelineConfig {
-        library,
-        threads: THREADS,
+    let engine = CpuEngine::load(&package, &default_runtime_path(), THREADS)?;
+    let mut bare = Shared {
+        info: engine.info().clone(),
+        engine: Arc::new(Mutex::new(engine)),
     };
-    let mut pipeline = Pipeline::load(package, &config)?;
+    let mut pipeline = Pipeline::with_engine(package, Box::new(bare.clone()), THREADS)?;
     let (mut network, mut whole) = (f64::INFINITY, f64::INFINITY);
     let (mut network_processor, mut processor) = (f64::INFINITY, f64::INFINITY);
     let mut stages = BTreeMap::new();

@@ -65,7 +65,7 @@ impl Canvas {
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         // The default takes sixty times as long, as long as a network, for half of the bytes; a filter chosen for each
-        // row three times as long for a seventh fewer.
+        // row more than twice as long for a seventh fewer.
         encoder.set_compression(png::Compression::Fastest);
         encoder.add_text_chunk("Description".to_owned(), notice.to_owned())?;
         let mut writer = encoder.write_header()?;
