@@ -227,6 +227,28 @@ fn a_value_longer_than_the_file_is_refused_before_it_is_allocated() {
     }
 }
 
+/// Found by libFuzzer: the parser reads whole numbers, and took what was left for the length of the next value,
+/// up to gigabytes of a file of two kilobytes.
+#[test]
+fn numbers_cut_short_are_refused_before_anything_is_allocated() {
+    let next = b"\x09\x00\x10\x00OB\0\0\x02\0\0\0\x01\x02";
+    for (header, name) in [
+        (&b"\x28\x00\x10\x00US\x03\0\x01\0\x7f"[..], "Rows"),
+        (
+            &b"\x09\x00\x10\x00UL\x05\0\x01\0\0\0\x7f"[..],
+            "(0009,0010)",
+        ),
+        (&b"\x09\x00\x10\x00FD\x04\0\0\0\0\0"[..], "(0009,0010)"),
+    ] {
+        let bytes = [header, &next[..]].concat();
+        let message = load(&dicom(&bytes), &LoadOptions::default())
+            .unwrap_err()
+            .explain();
+        let wanted = format!("broken structure at {name}");
+        assert!(message.contains(&wanted), "{wanted}: {message}");
+    }
+}
+
 #[test]
 fn delimiters_out_of_place_are_refused() {
     for data_set in [

@@ -45,6 +45,16 @@ pub(super) struct Header {
     pub length: u32,
 }
 
+/// Bytes of one number of a VR; 1 for what is not made of numbers.
+fn number_bytes(vr: VR) -> u32 {
+    match vr {
+        VR::US | VR::SS | VR::OW => 2,
+        VR::AT | VR::UL | VR::SL | VR::FL | VR::OL | VR::OF => 4,
+        VR::UV | VR::SV | VR::FD | VR::OV | VR::OD => 8,
+        _ => 1,
+    }
+}
+
 /// A position in the bytes of a data set.
 pub(super) struct Walker<'a> {
     pub bytes: &'a [u8],
@@ -198,6 +208,13 @@ impl<'a> Walker<'a> {
                 self.sequence(&header, end, depth)?;
             } else {
                 self.skip(&header, end)?;
+                // The parser reads whole numbers only, and would take what is left of this one for a header.
+                let whole = header.length % number_bytes(header.vr) == 0;
+                if !whole && self.at < self.bytes.len() {
+                    return Err(DicomError::Structure {
+                        element: super::tag_name(header.tag),
+                    });
+                }
             }
         }
         if delimited {
