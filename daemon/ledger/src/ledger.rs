@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::commands::*;
 use crate::error::{CommandError, LedgerError};
+use crate::filter::JobFilter;
 use crate::limits::PAGE_ROWS_MAX;
 use crate::readers::Readers;
 use crate::records::*;
@@ -587,21 +588,4 @@ impl Ledger {
     pub fn restore(from: &Path, to: &Path) -> Result<(), LedgerError> {
         backup::restore(from, to)
     }
-}
-
-/// Which jobs a page shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JobFilter {
-    /// Of this client.
-    pub client: Option<Address>,
-    /// Held or completed by this worker.
-    pub worker: Option<Address>,
-    /// In this state.
-    pub state: Option<JobState>,
-    /// Settled in this epoch.
-    pub settles_in: Option<EpochId>,
-    /// Older than this one (the last of the page before).
-    pub after: Option<JobId>,
-    /// At most so many.
-    pub limit: u32,
 }

@@ -19,6 +19,7 @@ mod check;
 mod checkpoint;
 pub mod commands;
 mod error;
+mod filter;
 mod hot;
 pub mod journal;
 mod ledger;
@@ -32,5 +33,6 @@ mod stepped;
 mod writer;
 
 pub use error::{Cause, CommandError, LedgerError};
-pub use ledger::{JobFilter, Ledger, LedgerConfig};
+pub use filter::JobFilter;
+pub use ledger::{Ledger, LedgerConfig};
 pub use stepped::{Fate, Gate};

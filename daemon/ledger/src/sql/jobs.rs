@@ -12,7 +12,7 @@ use super::values::{Columns, bits, damaged, execute, job_key, list, one, unbits}
 use crate::apply::adopt::result_of;
 use crate::commands::Submit;
 use crate::error::LedgerError;
-use crate::ledger::JobFilter;
+use crate::filter::JobFilter;
 use crate::limits::{PAGE_ROWS_MAX, RECIPIENTS_MAX};
 use crate::records::*;
 

@@ -65,7 +65,7 @@ impl Settlement {
             .collect();
         let mut listed = BTreeSet::new();
         for number in 0..summary.pages.len() {
-            let page = page(&dir, number)?;
+            let page = page(dir.join(page_name(number))).await?;
             listed.extend(page.jobs.iter().map(|job| job.execution.job()));
             if record.state != EpochState::Open {
                 continue;
@@ -168,9 +168,14 @@ async fn verified(dir: PathBuf) -> Result<Result<Verified, String>, SettlementEr
     })
 }
 
-/// A page of a bundle that was verified just now.
-fn page(dir: &Path, number: usize) -> Result<JobsPage, SettlementError> {
-    let path = dir.join(page_name(number));
-    let read = std::fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
-    read.map_err(|source| SettlementError::Bundle { path, source })
+/// A page of a bundle that was verified just now. Ten thousand jobs take a while to read.
+async fn page(path: PathBuf) -> Result<JobsPage, SettlementError> {
+    let read = tokio::task::spawn_blocking(move || {
+        let read = std::fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+        read.map_err(|source| SettlementError::Bundle { path, source })
+    });
+    read.await.map_err(|error| SettlementError::Refused {
+        step: "read a bundle",
+        reason: error.to_string(),
+    })?
 }

@@ -198,28 +198,20 @@ op = 'Invert'
 mode = 'nearest-exact'
 ";
 
-/// As the phantom, in another type and without its rescale.
+/// The scan's grid with these values, and no rescale.
+fn with_values(scan: &Volume, values: Vec<f32>) -> Volume {
+    let voxels = Voxels::F32(values);
+    Volume::new(voxels, Rescale::IDENTITY, scan.dims(), *scan.affine()).expect("as many voxels")
+}
+
+/// The scan in another type.
 fn as_floats(scan: &Volume) -> Volume {
-    Volume::new(
-        Voxels::F32(scan.to_f32()),
-        Rescale::IDENTITY,
-        scan.dims(),
-        *scan.affine(),
-    )
-    .expect("as many voxels")
+    with_values(scan, scan.to_f32())
 }
 
 /// The scan with its voxels in reverse, on the same grid.
 fn backwards(scan: &Volume) -> Volume {
-    let mut values = scan.to_f32();
-    values.reverse();
-    Volume::new(
-        Voxels::F32(values),
-        Rescale::IDENTITY,
-        scan.dims(),
-        *scan.affine(),
-    )
-    .expect("as many voxels")
+    with_values(scan, scan.to_f32().into_iter().rev().collect())
 }
 
 /// The phantom on axes that are not square to each other: no table per axis describes its way.
@@ -311,13 +303,7 @@ fn what_is_no_number_is_0_and_a_scan_of_nothing_else_is_refused_alike() {
     let mut values = phantom().to_f32();
     (values[5], values[70_000]) = (f32::NAN, f32::INFINITY);
     let scan = phantom();
-    let dirty = Volume::new(
-        Voxels::F32(values),
-        Rescale::IDENTITY,
-        scan.dims(),
-        *scan.affine(),
-    )
-    .expect("valid");
+    let dirty = with_values(&scan, values);
     let ours = segment(&spec, &plan, &mut engine, &mut None, &dirty, &mut |_, _| {}).expect("runs");
     let theirs =
         crate::pipeline::segment(&spec, &mut engine, &dirty, &mut |_, _| {}).expect("runs");
