@@ -180,6 +180,10 @@ impl World {
     /// Everybody takes what is theirs; then all is counted.
     pub async fn settle_up(&mut self) -> Held {
         for n in 0..people::CLIENTS {
+            // A deposit behind one that a reorganisation lost would come after the request that takes all.
+            let gone = lock(&self.node).forget_stuck(people::address(people::client(n)));
+            self.stats
+                .add("transactions given up behind a lost one", gone);
             let call = self.chain.request_withdrawal(MicroUsdc(u64::MAX));
             self.transact(people::client(n), "last requests", &call)
                 .await?;

@@ -310,6 +310,15 @@ impl Node {
         self.dear = dear;
     }
 
+    /// Forgets what `sender` has waiting behind a nonce that nothing in the pool has, and answers how much it was.
+    pub fn forget_stuck(&mut self, sender: Address) -> u64 {
+        let next = self.nonce_pending(sender);
+        let before = self.pool.len();
+        self.pool
+            .retain(|tx| tx.sender != sender || tx.envelope.nonce() < next);
+        (before - self.pool.len()) as u64
+    }
+
     /// Forgets a transaction that waits.
     pub fn forget(&mut self, hash: &B256) {
         self.pool.retain(|tx| tx.hash != *hash);
