@@ -16,6 +16,8 @@ const WORK_ROUNDS: u64 = 60;
 /// Rounds of settlement in which every completed job must have been settled. A seal that grew too old,
 /// and an empty epoch after the settlement timeout, each take some of them.
 const SETTLE_ROUNDS: u64 = 60;
+/// Rounds after which a queen who still stands still does so for ever.
+const STANDING_ROUNDS: u64 = 8;
 /// Longer than the escrow's window.
 const WINDOW_MILLIS: u64 = 650_000;
 /// Jobs of a run are fewer.
@@ -58,6 +60,11 @@ impl World {
             let status = self.running.as_ref().map(|running| running.queen.status());
             if status.is_some_and(|status| status.old_copy.is_some()) {
                 self.note_lost_seals().await?;
+                // An epoch may have to wait for the window of the one before it.
+                if self.lost_seals && round < STANDING_ROUNDS {
+                    self.pass(WINDOW_MILLIS).await?;
+                    continue;
+                }
                 if self.lost_seals {
                     self.stats.note("runs that ended standing still");
                     return Ok(());

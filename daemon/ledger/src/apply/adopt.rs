@@ -16,7 +16,7 @@ use crate::limits::AMOUNT_MAX;
 use crate::records::{Applied, BlobRef, EpochRecord, EpochState, LeaseRef, LeaseToken};
 use crate::refusals::{AdoptRefusal, EpochRefusal};
 use crate::sql::values::{damaged, job_key};
-use crate::sql::{accounts, chain, jobs, workers};
+use crate::sql::{accounts, chain, jobs, transfers, workers};
 use crate::writer::{Command, Tx};
 
 /// What is not in a bundle.
@@ -139,9 +139,11 @@ impl AdoptJobs {
             webhook: None,
             max_attempts: 1,
         };
+        let number = tx.hot.books.next_transfer(tx.conn)?;
         if submit.enter(tx, key, account)?.is_none() {
             return Err(damaged(format!("a bundle has the nonce of {id} twice")));
         }
+        transfers::note_adopted(tx.conn, number)?;
         if id.epoch == tx.hot.epoch {
             tx.hot.next_job = tx.hot.next_job.max(id.seq + 1);
         }

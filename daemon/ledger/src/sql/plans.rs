@@ -115,12 +115,18 @@ fn pages_sweeps_and_seals_use_their_index_and_sort_nothing() {
         let found = steps.iter().any(|step| step.contains(way));
         assert!(found, "{way}\n{steps:#?}");
     }
-    for step in steps.iter().filter(|step| step.starts_with("SCAN")) {
-        assert!(
-            step.starts_with("SCAN newest") || step.starts_with("SCAN (subquery"),
-            "{steps:#?}"
-        );
-    }
+    let adopted = plan(&conn, transfers::HISTORY_ADOPTED);
+    let found = adopted
+        .iter()
+        .any(|step| step.contains("jobs_nonce (client=?"));
+    assert!(found, "{adopted:#?}");
+    let mut scans = steps.iter().chain(&adopted);
+    assert!(
+        scans.all(|step| !step.starts_with("SCAN")
+            || step.starts_with("SCAN newest")
+            || step.starts_with("SCAN (subquery")),
+        "{steps:#?} {adopted:#?}"
+    );
     // A job that settled is found by its key wherever it is joined.
     let joined = plan(&conn, outcomes::SETTLED);
     assert_eq!(

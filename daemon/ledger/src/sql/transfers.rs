@@ -11,8 +11,23 @@ use crate::records::{HistoryEntry, HistoryKind, TransferState};
 /// The number of the next transfer: reservations of jobs are numbered with them.
 pub(crate) fn next(conn: &Connection) -> Result<i64, LedgerError> {
     let sql = "SELECT MAX(COALESCE((SELECT MAX(id) FROM transfers), 0),
-            COALESCE((SELECT transfer FROM jobs ORDER BY id DESC LIMIT 1), 0)) + 1";
+            COALESCE((SELECT transfer FROM jobs ORDER BY id DESC LIMIT 1), 0),
+            COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'adopted_transfer'), 0)) + 1";
     Ok(one(conn, sql, (), |c| c.get())?.unwrap_or(1))
+}
+
+/// Notes the number of the reservation of a job that was taken over. Such jobs come in the order of a bundle's leaves, and
+/// some before jobs that are here: where there is one, numbers do not grow with jobs' keys.
+pub(crate) fn note_adopted(conn: &Connection, number: i64) -> Result<(), LedgerError> {
+    let sql = "INSERT INTO meta (key, value) VALUES ('adopted_transfer', ?1)
+        ON CONFLICT DO UPDATE SET value = excluded.value";
+    execute(conn, sql, [number.to_string()])?;
+    Ok(())
+}
+
+fn has_adopted(conn: &Connection) -> Result<bool, LedgerError> {
+    let sql = "SELECT 1 FROM meta WHERE key = 'adopted_transfer'";
+    Ok(one(conn, sql, (), |c| c.get::<i64>())?.is_some())
 }
 
 /// A transfer.
@@ -62,12 +77,13 @@ pub(crate) fn history(
     limit: u32,
 ) -> Result<Vec<HistoryEntry>, LedgerError> {
     let before = before.map_or(i64::MAX, |id| i64::try_from(id).unwrap_or(i64::MAX));
-    let jobs_before = match before {
-        i64::MAX => before,
-        number => first_job(conn, number)?,
+    let (sql, jobs_before) = match before {
+        number if has_adopted(conn)? => (HISTORY_ADOPTED, number),
+        i64::MAX => (HISTORY, i64::MAX),
+        number => (HISTORY, first_job(conn, number)?),
     };
     let values = params![client.as_slice(), before, jobs_before, limit];
-    list(conn, HISTORY, values, |c| {
+    list(conn, sql, values, |c| {
         Ok(HistoryEntry {
             id: c.get()?,
             kind: c.word(HistoryKind::parse)?,
@@ -82,22 +98,35 @@ pub(crate) fn history(
     })
 }
 
-/// The newest transfers of a client, and the newest of its jobs; of both together the newest.
-pub(crate) const HISTORY: &str = "SELECT * FROM (
+/// The newest transfers of a client, and the newest of its jobs, which `$jobs` finds; of both together the newest.
+macro_rules! history {
+    ($jobs:literal) => {
+        concat!(
+            "SELECT * FROM (
         SELECT id, kind, 'posted', amount, credit = client, job, tx, created_at, created_at FROM transfers
         WHERE client = (SELECT account FROM clients WHERE address = ?1) AND id < ?2 ORDER BY id DESC LIMIT ?4)
     UNION ALL SELECT * FROM (
         SELECT j.transfer, 'job',
             CASE WHEN x.job IS NULL THEN 'pending' WHEN x.credit IS NULL THEN 'voided' ELSE 'posted' END,
             j.fee, 0, j.id, NULL, j.submitted_at, x.ended_at
-        FROM (SELECT id FROM jobs WHERE client = (SELECT account FROM clients WHERE address = ?1) AND +id < ?3
-                ORDER BY id DESC LIMIT ?4) newest
+        FROM (SELECT id FROM jobs WHERE client = (SELECT account FROM clients WHERE address = ?1) AND ",
+            $jobs,
+            " LIMIT ?4) newest
             CROSS JOIN jobs j ON j.id = newest.id
             LEFT JOIN outcomes x ON x.job = j.id)
-    ORDER BY 1 DESC LIMIT ?4";
+    ORDER BY 1 DESC LIMIT ?4"
+        )
+    };
+}
+
+/// Where numbers grow with jobs' keys: finds jobs by an index alone. `?3` is a key, from [`first_job`].
+pub(crate) const HISTORY: &str = history!("+id < ?3 ORDER BY id DESC");
+
+/// Where they do not: reads every job of the client. `?3` is a number.
+pub(crate) const HISTORY_ADOPTED: &str = history!("transfer < ?3 ORDER BY transfer DESC");
 
 /// A key that divides the jobs: those whose reservation is numbered below `number` are below it. Both grow
-/// together, so that it can be searched for by halves.
+/// together where no job was taken over, so that it can be searched for by halves.
 fn first_job(conn: &Connection, number: i64) -> Result<i64, LedgerError> {
     let last = one(conn, "SELECT COALESCE(MAX(id), 0) FROM jobs", (), |c| {
         c.get::<i64>()

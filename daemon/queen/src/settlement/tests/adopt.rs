@@ -196,6 +196,41 @@ async fn a_new_ledger_takes_over_every_epoch_also_a_void_one() {
 }
 
 #[tokio::test]
+async fn jobs_that_are_taken_over_out_of_turn_keep_the_history_whole() {
+    let mut rack = Rack::start().await;
+    let mut settlement = rack.settlement(Some(GAS));
+    rack.deposit(MicroUsdc(5_000_000)).await;
+    round(&mut settlement).await;
+    // It is ordered first and settles last.
+    let (late, order) = rack.submitted(1, CLIENT).await;
+    rack.job(2).await;
+    rack.settle(&mut settlement, 1).await;
+    rack.completed(late, &order).await;
+    rack.settle(&mut settlement, 2).await;
+
+    let _lost = rack.with_ledger("new.db", None);
+    let mut settlement = rack.settlement(Some(GAS));
+    round(&mut settlement).await;
+    assert_eq!(settlement.notes.get(Note::OldCopy), None);
+    rack.deposit(MicroUsdc(1_000_000)).await;
+    round(&mut settlement).await;
+    rack.job(3).await;
+    rack.assert_sound().await;
+
+    // Two deposits and three jobs, each on one page.
+    let (mut before, mut seen) = (None, Vec::new());
+    loop {
+        let page = rack.ledger.history(DEV_ACCOUNTS[CLIENT], before, 2).await;
+        let page = page.expect("reads");
+        let Some(last) = page.last() else { break };
+        before = Some(last.id);
+        seen.extend(page.iter().map(|entry| entry.id));
+    }
+    assert_eq!(seen.len(), 5, "{seen:?}");
+    assert!(seen.is_sorted_by(|newer, older| newer > older), "{seen:?}");
+}
+
+#[tokio::test]
 async fn taking_over_goes_on_after_every_interruption() {
     let mut rack = Rack::start().await;
     let mut settlement = rack.settlement(Some(GAS));
