@@ -60,14 +60,14 @@ impl World {
             let status = self.running.as_ref().map(|running| running.queen.status());
             if status.is_some_and(|status| status.old_copy.is_some()) {
                 self.note_lost_seals().await?;
-                // An epoch may have to wait for the window of the one before it.
-                if self.lost_seals && round < STANDING_ROUNDS {
+                if self.lost_seals {
+                    if round >= STANDING_ROUNDS {
+                        self.stats.note("runs that ended standing still");
+                        return Ok(());
+                    }
+                    // An epoch may have to wait for the window of the one before it.
                     self.pass(WINDOW_MILLIS).await?;
                     continue;
-                }
-                if self.lost_seals {
-                    self.stats.note("runs that ended standing still");
-                    return Ok(());
                 }
             }
             for n in 0..people::BEES {

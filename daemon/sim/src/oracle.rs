@@ -364,27 +364,33 @@ impl World {
         Ok(())
     }
 
+    /// Everybody whom the escrow owes something, in words.
+    async fn who_is_owed(&self) -> Held<Vec<String>> {
+        let mut who = Vec::new();
+        for n in 0..people::CLIENTS {
+            let client = people::address(people::client(n));
+            let account = self.chain.account(client, At::Latest).await;
+            let account = account.map_err(|error| unread("an account", error))?;
+            if account.balance.0 + account.pending.0 != 0 {
+                who.push(format!("client {n} {account:?}"));
+            }
+        }
+        for payee in people::payees() {
+            let owed = self.chain.owed(payee, At::Latest).await;
+            let owed = owed.map_err(|error| unread("what is owed", error))?;
+            if owed.claimable.0 + owed.pending.0 != 0 {
+                who.push(format!("{payee} {owed:?}"));
+            }
+        }
+        Ok(who)
+    }
+
     /// Nothing is left in the escrow.
     pub async fn empty(&mut self) -> Held {
         let owes = self.chain.liabilities(At::Latest).await;
         let owes = owes.map_err(|error| unread("the liabilities", error))?;
         if owes.0 != 0 {
-            let mut who = Vec::new();
-            for n in 0..people::CLIENTS {
-                let client = people::address(people::client(n));
-                let account = self.chain.account(client, At::Latest).await;
-                let account = account.map_err(|error| unread("an account", error))?;
-                if account.balance.0 + account.pending.0 != 0 {
-                    who.push(format!("client {n} {account:?}"));
-                }
-            }
-            for payee in people::payees() {
-                let owed = self.chain.owed(payee, At::Latest).await;
-                let owed = owed.map_err(|error| unread("what is owed", error))?;
-                if owed.claimable.0 + owed.pending.0 != 0 {
-                    who.push(format!("{payee} {owed:?}"));
-                }
-            }
+            let who = self.who_is_owed().await?;
             return broken(format!(
                 "everybody has left, and the escrow still owes {owes}: {}",
                 who.join(", ")
