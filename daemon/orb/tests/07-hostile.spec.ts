@@ -94,5 +94,6 @@ test("a bundle's own words are only words", async ({ page, rack }) => {
     await expect(page.locator('[data-step="files"][data-state="fail"]')).toBeVisible();
     await harmless(page);
     await open(page, rack.queen, "#/epoch/1?tab=receipts");
+    await expect(page.getByRole("link", { name: rack.jobs[0]!.job_id })).toBeVisible();
     await harmless(page);
 });
