@@ -327,13 +327,26 @@ pub struct ReopenSeal {
     pub max_seal_age: u64,
 }
 
-/// Take over jobs of the open epoch, which the chain has settled and this ledger has not: an older copy does not have
-/// them, or not their end. Those that it has are left as they are.
+/// Seal an epoch anew that the chain has settled with another seal than this ledger's: it is to be taken over.
+#[derive(Clone, Debug)]
+pub struct ReopenAdopted {
+    /// Unix seconds.
+    pub now: u64,
+    /// The epoch, in state sealing, sealed or submitted.
+    pub epoch: EpochId,
+    /// The seal with which the chain settled it.
+    pub seal_hash: B256,
+    /// When that was sealed, Unix seconds.
+    pub sealed_at: u64,
+}
+
+/// Take over jobs that the chain has settled and this ledger has not: an older copy does not have them, or not their
+/// end. Those that it has are left as they are, in the epoch that the chain has them in.
 #[derive(Clone, Debug)]
 pub struct AdoptJobs {
     /// Unix seconds.
     pub now: u64,
-    /// The open epoch.
+    /// The open epoch, or the one that is being sealed.
     pub epoch: EpochId,
     /// The seal with which the chain settled it.
     pub seal_hash: B256,

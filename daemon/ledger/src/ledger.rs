@@ -468,6 +468,11 @@ impl Ledger {
         self.run(Compared).await
     }
 
+    /// Goes back to sealing with the chain's `sealed_at`; again is fine.
+    pub async fn reopen_adopted(&self, command: ReopenAdopted) -> Done<SealStart, EpochRefusal> {
+        self.run(command).await
+    }
+
     /// Takes over jobs that the chain has settled; answers how many the ledger did not have, or not their end.
     pub async fn adopt_jobs(&self, command: AdoptJobs) -> Done<u64, AdoptRefusal> {
         self.run(command).await
@@ -478,9 +483,9 @@ impl Ledger {
         self.run(command).await
     }
 
-    /// The first epoch that was settled on the chain and not by this ledger, with its transaction: then the
-    /// ledger is an older copy than the chain, or another queen settles on the same escrow.
-    pub async fn unknown_epoch(&self) -> Result<Option<(EpochId, B256)>, LedgerError> {
+    /// The first epoch that was settled on the chain and not by this ledger: then the ledger is an older copy than
+    /// the chain, or another queen settles on the same escrow.
+    pub async fn unknown_epoch(&self) -> Result<Option<UnknownEpoch>, LedgerError> {
         self.readers.read(sql::chain::unknown_epoch).await
     }
 

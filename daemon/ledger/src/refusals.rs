@@ -303,8 +303,8 @@ pub enum EpochRefusal {
 /// Why an epoch was not taken over from its bundle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdoptRefusal {
-    /// Jobs are taken over into the open epoch only.
-    #[error("{epoch} is not the open epoch, which is {open}")]
+    /// Jobs are taken over into the open epoch, or into the one that is being sealed.
+    #[error("{epoch} is neither the open epoch, which is {open}, nor being sealed")]
     NotOpen {
         /// The bundle's.
         epoch: EpochId,
@@ -325,6 +325,9 @@ pub enum AdoptRefusal {
         /// How it ended.
         state: JobState,
     },
+    /// The job's fee could not be collected here, and it was left out.
+    #[error("{0} was left out as uncollectable in the ledger, and the bundle settles it")]
+    LeftOut(JobId),
     /// Another job has the order's nonce here.
     #[error("the order of {job} has the nonce of {by} in the ledger")]
     NonceUsed {

@@ -8,7 +8,7 @@ use swarm_types::bundle::JobEntry;
 use swarm_types::escrow::EscrowEvent;
 use swarm_types::{B256, EpochId, digest};
 
-use super::epochs::{in_state, must};
+use super::epochs::{in_state, must, resettle};
 use super::short;
 use crate::commands::{AdoptJobs, AdoptSettled, Complete, Submit};
 use crate::error::{CommandError, LedgerError};
@@ -16,7 +16,7 @@ use crate::limits::AMOUNT_MAX;
 use crate::records::{Applied, BlobRef, EpochRecord, EpochState, LeaseRef, LeaseToken};
 use crate::refusals::{AdoptRefusal, EpochRefusal};
 use crate::sql::values::{damaged, job_key};
-use crate::sql::{accounts, chain, jobs, transfers, workers};
+use crate::sql::{accounts, chain, epochs, jobs, outcomes, transfers, workers};
 use crate::writer::{Command, Tx};
 
 /// What is not in a bundle.
@@ -43,7 +43,9 @@ impl Command for AdoptJobs {
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<u64, CommandError<AdoptRefusal>> {
         let refuse = |refusal| Err(CommandError::Refused(refusal));
-        if self.epoch.0 != tx.hot.epoch {
+        let record = epochs::get(tx.conn, self.epoch)?;
+        let state = record.map(|record| record.state);
+        if !matches!(state, Some(EpochState::Open | EpochState::Sealing)) {
             return refuse(AdoptRefusal::NotOpen {
                 epoch: self.epoch,
                 open: EpochId(tx.hot.epoch),
@@ -68,6 +70,9 @@ impl Command for AdoptJobs {
             };
             self.complete(tx, key, entry)?;
             adopted += 1;
+        }
+        if self.epoch.0 != tx.hot.epoch {
+            self.gather(tx)?;
         }
         Ok(adopted)
     }
@@ -99,6 +104,7 @@ impl AdoptJobs {
         let conn = tx.tables()?;
         if let Some(job) = jobs::get(conn, id)? {
             return match &job.completion {
+                Some(_) if job.uncollectable.is_some() => refuse(AdoptRefusal::LeftOut(id)),
                 Some(done) if done.execution == entry.execution => Ok(Known::Completed),
                 Some(_) => refuse(AdoptRefusal::Differs(id)),
                 None => refuse(AdoptRefusal::Ended {
@@ -171,6 +177,22 @@ impl AdoptJobs {
             manifest: entry.execution.result,
         };
         complete.book(tx, key, power).map(drop)
+    }
+
+    /// Moves the jobs into the epoch that is being sealed: those that were just entered are in the open one, and those that
+    /// this ledger left for it.
+    fn gather(&self, tx: &mut Tx<'_>) -> Result<(), LedgerError> {
+        tx.hot.close_books(tx.conn)?;
+        for entry in &self.jobs {
+            let id = entry.execution.job();
+            let key = job_key(id).ok_or_else(|| damaged("a job that was just looked at"))?;
+            let booked = outcomes::booked(tx.conn, key)?
+                .ok_or_else(|| damaged(format!("{id} was just completed")))?;
+            if booked.settles_in == tx.hot.epoch {
+                resettle(tx, (key, id), &booked, self.epoch, self.now)?;
+            }
+        }
+        Ok(())
     }
 }
 

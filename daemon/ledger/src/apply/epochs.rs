@@ -11,6 +11,7 @@ use crate::journal::kind;
 use crate::limits::EPOCH_MAX;
 use crate::records::{EpochRecord, EpochState, SealStart};
 use crate::refusals::EpochRefusal;
+use crate::sql::outcomes::Booked;
 use crate::sql::transfers::Posting;
 use crate::sql::values::{bits, damaged, job_key};
 use crate::sql::{accounts, epochs, outcomes, transfers};
@@ -138,32 +139,40 @@ impl Command for DeferJobs {
         }
         moves.sort_by_key(|(key, ..)| *key);
         moves.dedup_by_key(|(key, ..)| *key);
-        let clearing = accounts::clearing(tx.conn, number)?;
         for (key, id, booked) in &moves {
-            let posting = Posting {
-                kind: "resettle",
-                debit: clearing,
-                credit: tx.hot.clearing,
-                amount: booked.fee,
-                client: None,
-                job: Some(*key),
-                epoch: Some(number),
-                event: None,
-            };
-            transfers::post(tx.conn, &posting, self.now)?;
-            outcomes::settle_in(tx.conn, *key, open)?;
-            let fee = bits(booked.fee.0);
-            epochs::add_job(tx.conn, number, booked.account, &booked.worker, -1, -fee)?;
-            epochs::add_job(tx.conn, open, booked.account, &booked.worker, 1, fee)?;
-            let body = Deferred {
-                epoch: self.epoch,
-                job: *id,
-                to: EpochId(open),
-            };
-            tx.journal(self.now, kind::JOB_DEFERRED, &body)?;
+            resettle(tx, (*key, *id), booked, EpochId(open), self.now)?;
         }
         Ok(moves.len() as u64)
     }
+}
+
+/// Moves a completed job from the epoch that settles it to another, with its fee.
+pub(super) fn resettle(
+    tx: &mut Tx<'_>,
+    (key, job): (i64, JobId),
+    booked: &Booked,
+    to: EpochId,
+    now: u64,
+) -> Result<(), LedgerError> {
+    let from = booked.settles_in;
+    let posting = Posting {
+        kind: "resettle",
+        debit: accounts::clearing(tx.conn, from)?,
+        credit: accounts::clearing(tx.conn, to.0)?,
+        amount: booked.fee,
+        client: None,
+        job: Some(key),
+        epoch: Some(from),
+        event: None,
+    };
+    transfers::post(tx.conn, &posting, now)?;
+    outcomes::settle_in(tx.conn, key, to.0)?;
+    let fee = bits(booked.fee.0);
+    epochs::add_job(tx.conn, from, booked.account, &booked.worker, -1, -fee)?;
+    epochs::add_job(tx.conn, to.0, booked.account, &booked.worker, 1, fee)?;
+    let epoch = EpochId(from);
+    tx.journal(now, kind::JOB_DEFERRED, &Deferred { epoch, job, to })?;
+    Ok(())
 }
 
 impl Command for DropUncollectable {

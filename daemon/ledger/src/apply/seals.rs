@@ -2,17 +2,17 @@
 
 use swarm_types::bundle::{signature_file, vector_hash};
 use swarm_types::eip712::Entry;
-use swarm_types::{Address, MicroUsdc, U256};
+use swarm_types::{Address, EpochId, MicroUsdc, U256};
 
 use super::chain::EpochBody;
 use super::epochs::{Sealing, in_state, must};
-use crate::commands::{RecordSealed, RecordSubmission, ReopenSeal};
-use crate::error::CommandError;
+use crate::commands::{RecordSealed, RecordSubmission, ReopenAdopted, ReopenSeal};
+use crate::error::{CommandError, LedgerError};
 use crate::journal::kind;
 use crate::records::{EpochRecord, EpochState, SealStart};
 use crate::refusals::EpochRefusal;
 use crate::sql::values::damaged;
-use crate::sql::{accounts, epochs, outbox};
+use crate::sql::{accounts, chain, epochs, outbox};
 use crate::writer::{Command, Tx};
 
 type Refused = CommandError<EpochRefusal>;
@@ -130,19 +130,64 @@ impl Command for ReopenSeal {
                 until,
             }));
         }
-        epochs::set_sealing(tx.conn, epoch.id.0, self.now, None)?;
-        let body = Sealing {
-            epoch: epoch.id,
-            sealed_at: self.now.to_string(),
-            trigger: "reopened",
-        };
-        tx.journal(self.now, kind::EPOCH_SEALING, &body)?;
-        Ok(SealStart {
-            epoch: epoch.id,
-            sealed_at: self.now,
-            open: swarm_types::EpochId(tx.hot.epoch),
-        })
+        Ok(reopened(tx, epoch.id, self.now, self.now)?)
     }
+}
+
+impl Command for ReopenAdopted {
+    type Answer = SealStart;
+    type Refusal = EpochRefusal;
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<SealStart, Refused> {
+        let refuse = |refusal| Err(CommandError::Refused(refusal));
+        let states = [
+            EpochState::Sealing,
+            EpochState::Sealed,
+            EpochState::Submitted,
+        ];
+        let epoch = in_state(tx, self.epoch, &states)?;
+        if chain::settled(tx.conn, epoch.id.0, &self.seal_hash)?.is_none() {
+            return refuse(EpochRefusal::NotOnChain(epoch.id));
+        }
+        if epoch.seal_hash == Some(self.seal_hash) {
+            return refuse(EpochRefusal::WrongState {
+                epoch: epoch.id,
+                state: epoch.state,
+            });
+        }
+        if self.sealed_at > i64::MAX.cast_unsigned() {
+            return refuse(EpochRefusal::Mismatch { field: "sealedAt" });
+        }
+        if epoch.state == EpochState::Sealing && epoch.sealed_at == Some(self.sealed_at) {
+            return Ok(SealStart {
+                epoch: epoch.id,
+                sealed_at: self.sealed_at,
+                open: EpochId(tx.hot.epoch),
+            });
+        }
+        Ok(reopened(tx, epoch.id, self.sealed_at, self.now)?)
+    }
+}
+
+/// Forgets an epoch's seal; the next one is of `sealed_at`.
+fn reopened(
+    tx: &mut Tx<'_>,
+    epoch: EpochId,
+    sealed_at: u64,
+    now: u64,
+) -> Result<SealStart, LedgerError> {
+    epochs::set_sealing(tx.conn, epoch.0, sealed_at, None)?;
+    let body = Sealing {
+        epoch,
+        sealed_at: sealed_at.to_string(),
+        trigger: "reopened",
+    };
+    tx.journal(now, kind::EPOCH_SEALING, &body)?;
+    Ok(SealStart {
+        epoch,
+        sealed_at,
+        open: EpochId(tx.hot.epoch),
+    })
 }
 
 impl Command for RecordSubmission {

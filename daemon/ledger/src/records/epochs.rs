@@ -51,6 +51,17 @@ pub struct SealStart {
     pub open: EpochId,
 }
 
+/// An epoch that the chain has and the ledger has not, or with another seal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownEpoch {
+    /// Its number.
+    pub epoch: EpochId,
+    /// Transaction in which the escrow settled it.
+    pub tx: B256,
+    /// Struct hash of the seal that the escrow accepted.
+    pub seal_hash: B256,
+}
+
 /// What a completed job charges its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobCharge {

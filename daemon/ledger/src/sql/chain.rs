@@ -7,7 +7,7 @@ use swarm_types::{Address, B256, EpochId, MicroUsdc};
 use super::values::{Columns, damaged, execute, list, one};
 use crate::error::LedgerError;
 use crate::limits::PAGE_ROWS_MAX;
-use crate::records::{ChainCursor, MirrorAccount};
+use crate::records::{ChainCursor, MirrorAccount, UnknownEpoch};
 use crate::state::mirror::Mirror;
 
 const BLOCK: &str = "SELECT number, hash, parent, timestamp FROM chain_blocks";
@@ -97,13 +97,27 @@ pub(crate) fn set_restored(conn: &Connection, restored: bool) -> Result<(), Ledg
     Ok(())
 }
 
-/// The first epoch on the chain that the ledger did not bring there, and its transaction.
-pub(crate) fn unknown_epoch(conn: &Connection) -> Result<Option<(EpochId, B256)>, LedgerError> {
-    let sql = "SELECT e.epoch, e.tx FROM chain_events e LEFT JOIN epochs p ON p.number = e.epoch
-        WHERE e.kind = 'epoch_settled' AND p.settled_tx IS NOT e.tx AND e.epoch >=
+/// The first epoch on the chain that the ledger did not bring there.
+pub(crate) fn unknown_epoch(conn: &Connection) -> Result<Option<UnknownEpoch>, LedgerError> {
+    let sql = format!(
+        "{EVENT} LEFT JOIN epochs p ON p.number = epoch
+        WHERE kind = 'epoch_settled' AND p.settled_tx IS NOT tx AND epoch >=
             (SELECT MIN(number) FROM epochs WHERE state NOT IN ('final', 'void'))
-        ORDER BY e.epoch LIMIT 1";
-    one(conn, sql, (), |c| Ok((EpochId(c.get()?), c.digest()?)))
+        ORDER BY epoch LIMIT 1"
+    );
+    let event = one(conn, &sql, (), read_event)?;
+    event
+        .map(|event| match event.log.event {
+            EscrowEvent::EpochSettled {
+                epoch, seal_hash, ..
+            } => Ok(UnknownEpoch {
+                epoch: EpochId(epoch),
+                tx: event.log.tx,
+                seal_hash,
+            }),
+            _ => Err(damaged("another event than its kind says")),
+        })
+        .transpose()
 }
 
 /// The event with which the escrow settled an epoch by this seal.

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use swarm_ledger::commands::{AdoptJobs, AdoptSettled, BeginSeal, RecordSealed};
-use swarm_ledger::records::{EpochState, SealTrigger};
+use swarm_ledger::commands::{AdoptJobs, AdoptSettled, BeginSeal, RecordSealed, ReopenAdopted};
+use swarm_ledger::records::{EpochRecord, EpochState, SealTrigger, UnknownEpoch};
+use swarm_types::JobId;
 use swarm_types::bundle::{JobsPage, Verified, page_name, verify};
-use swarm_types::{EpochId, JobId};
 
 use super::{Settlement, SettlementError, bundle_dir};
 
@@ -21,29 +21,85 @@ use super::{Settlement, SettlementError, bundle_dir};
 const JOBS_AT_ONCE: usize = 500;
 
 impl Settlement {
-    /// Takes over `epoch`. Answers why not, where it cannot.
+    /// Takes over an epoch. Answers why not, where it cannot.
     pub(super) async fn adopt(
         &mut self,
-        epoch: EpochId,
+        unknown: UnknownEpoch,
     ) -> Result<Result<(), String>, SettlementError> {
+        let epoch = unknown.epoch;
         let Some(record) = self.ledger.epoch(epoch).await? else {
             return Ok(Err(format!("the ledger is before {epoch}")));
         };
-        let dir = bundle_dir::path(&self.audit_dir, epoch);
-        if !dir.exists() {
-            return Ok(Err(format!("its bundle audit/{epoch} is not there")));
-        }
         let before = self.ledger.outbox().await?;
         if let Some(other) = before.iter().find(|entry| entry.epoch.id != epoch) {
             return Ok(Err(format!("{} is not final yet", other.epoch.id)));
         }
-        // A bundle that does not hold together is not read again before something of it changes.
-        let files = files(&dir)?;
+        if record.seal_hash != Some(unknown.seal_hash) {
+            let bundle = match self.bundle_of(unknown).await? {
+                Ok(bundle) => bundle,
+                Err(why) => return Ok(Err(why)),
+            };
+            if let Err(why) = self.seal_as(&record, bundle).await? {
+                return Ok(Err(why));
+            }
+        }
+        let now = self.now();
+        match self.ledger.adopt_settled(AdoptSettled { now, epoch }).await {
+            Ok(record) => {
+                tracing::warn!(%epoch, receipts = record.jobs, state = %record.state, "an epoch that is on the chain was taken over from its bundle: this ledger did not have it");
+                Ok(Ok(()))
+            }
+            Err(refusal) => Ok(Err(refusal.refusal()?.to_string())),
+        }
+    }
+
+    /// The bundle of the seal that the chain accepted, in its place: a ledger that was restored may have put another one
+    /// there meanwhile. Answers why there is none.
+    async fn bundle_of(
+        &mut self,
+        UnknownEpoch {
+            epoch, seal_hash, ..
+        }: UnknownEpoch,
+    ) -> Result<Result<Verified, String>, SettlementError> {
+        let place = bundle_dir::path(&self.audit_dir, epoch);
+        let mut dirs = bundle_dir::aside(&self.audit_dir, epoch)?;
+        dirs.insert(0, place.clone());
+        // Bundles that do not hold together are not read again before something of them changes.
+        let mut all = Files::new();
+        for dir in &dirs {
+            all.extend(files(dir)?);
+        }
         if let Some((known, why)) = &self.unsound
-            && *known == files
+            && *known == all
         {
             return Ok(Err(why.clone()));
         }
+        let mut why = None;
+        for dir in dirs.into_iter().filter(|dir| dir.exists()) {
+            let problem = match verified(dir.clone()).await? {
+                Ok(bundle) if bundle.seal.struct_hash() == seal_hash => {
+                    if dir != place {
+                        bundle_dir::put_back(&self.audit_dir, epoch, &dir)?;
+                    }
+                    return Ok(Ok(bundle));
+                }
+                Ok(_) => format!("the chain has not settled {epoch} with the bundle's seal"),
+                Err(problem) => problem,
+            };
+            why.get_or_insert(problem);
+        }
+        let why = why.unwrap_or_else(|| format!("its bundle audit/{epoch} is not there"));
+        self.unsound = Some((all, why.clone()));
+        Ok(Err(why))
+    }
+
+    /// Gives the epoch the jobs and the seal of `bundle`. Answers why not, where it cannot.
+    async fn seal_as(
+        &mut self,
+        record: &EpochRecord,
+        bundle: Verified,
+    ) -> Result<Result<(), String>, SettlementError> {
+        let epoch = record.id;
         let Verified {
             summary,
             seal,
@@ -52,29 +108,33 @@ impl Settlement {
             agents,
             settlers,
             ..
-        } = match verified(dir.clone()).await? {
-            Ok(bundle) => bundle,
-            Err(why) => {
-                self.unsound = Some((files, why.clone()));
-                return Ok(Err(why));
+        } = bundle;
+        let seal_hash = seal.struct_hash();
+        if record.state != EpochState::Open {
+            let command = ReopenAdopted {
+                now: self.now(),
+                epoch,
+                seal_hash,
+                sealed_at: summary.sealed_at,
+            };
+            if let Err(refusal) = self.ledger.reopen_adopted(command).await {
+                return Ok(Err(refusal.refusal()?.to_string()));
             }
-        };
+        }
         let payees: BTreeMap<_, _> = agents
             .iter()
             .map(|agent| (agent.worker, agent.payee))
             .collect();
+        let dir = bundle_dir::path(&self.audit_dir, epoch);
         let mut listed = BTreeSet::new();
         for number in 0..summary.pages.len() {
             let page = page(dir.join(page_name(number))).await?;
             listed.extend(page.jobs.iter().map(|job| job.execution.job()));
-            if record.state != EpochState::Open {
-                continue;
-            }
             for jobs in page.jobs.chunks(JOBS_AT_ONCE) {
                 let command = AdoptJobs {
                     now: self.now(),
                     epoch,
-                    seal_hash: seal.struct_hash(),
+                    seal_hash,
                     jobs: jobs.to_vec(),
                     payees: payees.clone(),
                 };
@@ -83,7 +143,7 @@ impl Settlement {
                 }
             }
         }
-        if matches!(record.state, EpochState::Open | EpochState::Sealing) {
+        if record.state == EpochState::Open {
             let command = BeginSeal {
                 now: summary.sealed_at,
                 trigger: SealTrigger::Schedule,
@@ -98,31 +158,24 @@ impl Settlement {
                     begun.epoch, begun.sealed_at, summary.sealed_at
                 )));
             }
-            let here = self.contents(epoch).await?.jobs;
-            let unsettled = here.iter().map(|charge| charge.job);
-            let unsettled: Vec<JobId> = unsettled.filter(|job| !listed.contains(job)).collect();
-            if !unsettled.is_empty() {
-                self.defer(epoch, &unsettled).await?;
-            }
-            let command = RecordSealed {
-                now: self.now(),
-                epoch,
-                seal,
-                charges,
-                payouts,
-                agents,
-                signatures: settlers,
-            };
-            if let Err(refusal) = self.ledger.record_sealed(command).await {
-                return Ok(Err(refusal.refusal()?.to_string()));
-            }
         }
-        let now = self.now();
-        match self.ledger.adopt_settled(AdoptSettled { now, epoch }).await {
-            Ok(record) => {
-                tracing::warn!(%epoch, receipts = listed.len(), state = %record.state, "an epoch that is on the chain was taken over from its bundle: this ledger did not have it");
-                Ok(Ok(()))
-            }
+        let here = self.contents(epoch).await?.jobs;
+        let unsettled = here.iter().map(|charge| charge.job);
+        let unsettled: Vec<JobId> = unsettled.filter(|job| !listed.contains(job)).collect();
+        if !unsettled.is_empty() {
+            self.defer(epoch, &unsettled).await?;
+        }
+        let command = RecordSealed {
+            now: self.now(),
+            epoch,
+            seal,
+            charges,
+            payouts,
+            agents,
+            signatures: settlers,
+        };
+        match self.ledger.record_sealed(command).await {
+            Ok(_) => Ok(Ok(())),
             Err(refusal) => Ok(Err(refusal.refusal()?.to_string())),
         }
     }

@@ -12,11 +12,11 @@ use std::thread;
 use swarm_chain::Wallet;
 use swarm_ledger::Ledger;
 use swarm_ledger::records::JobCharge;
-use swarm_types::EpochId;
 use swarm_types::bundle::{
-    Builder, Built, BundleFile, SIGNATURE, SettledJob, SettlerSignature, signature_file,
+    Builder, Built, BundleFile, SIGNATURE, SUMMARY, SettledJob, SettlerSignature, signature_file,
     summary_digest,
 };
+use swarm_types::{EpochId, sha256};
 use tokio::sync::mpsc;
 
 use super::SettlementError;
@@ -38,9 +38,78 @@ pub(super) fn path(audit_dir: &Path, epoch: EpochId) -> PathBuf {
     audit_dir.join(epoch.to_string())
 }
 
+/// What the names of bundles of `epoch` begin with that others took the place of.
+fn aside_prefix(epoch: EpochId) -> String {
+    format!(".{epoch}.aside-")
+}
+
+/// The bundles of `epoch` that others took the place of, each under a name made of its digest. The chain may have
+/// accepted the seal of one of them: that of a queen whose ledger was lost and restored from a copy.
+pub(super) fn aside(audit_dir: &Path, epoch: EpochId) -> Result<Vec<PathBuf>, SettlementError> {
+    let prefix = aside_prefix(epoch);
+    let list = || {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(audit_dir)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        Ok::<_, io::Error>(found)
+    };
+    match list() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        found => found.map_err(|source| SettlementError::Bundle {
+            path: audit_dir.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Puts a bundle that lies [`aside`] in its place again, and the one that is there aside.
+pub(super) fn put_back(
+    audit_dir: &Path,
+    epoch: EpochId,
+    bundle: &Path,
+) -> Result<(), SettlementError> {
+    let target = path(audit_dir, epoch);
+    let swap = || {
+        put_aside(audit_dir, epoch)?;
+        fs::rename(bundle, &target)?;
+        sync_dir(audit_dir)
+    };
+    swap().map_err(|source| SettlementError::Bundle {
+        path: target.clone(),
+        source,
+    })
+}
+
+/// Removes what lies [`aside`]: the epoch is final, and its bundle the only one.
+pub(super) fn forget_aside(audit_dir: &Path, epoch: EpochId) -> Result<(), SettlementError> {
+    for path in aside(audit_dir, epoch)? {
+        remove(&path).map_err(|source| SettlementError::Bundle { path, source })?;
+    }
+    Ok(())
+}
+
+/// Moves the bundle of `epoch` aside, if there is one.
+fn put_aside(audit_dir: &Path, epoch: EpochId) -> io::Result<()> {
+    let target = path(audit_dir, epoch);
+    let summary = match fs::read(target.join(SUMMARY)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return remove(&target),
+        summary => sha256(&summary?),
+    };
+    let digest = format!("{summary:x}");
+    let aside = audit_dir.join(aside_prefix(epoch) + &digest[..8]);
+    // The same bundle, put aside before.
+    remove(&aside)?;
+    fs::rename(&target, &aside)
+}
+
 /// Builds the bundle of `jobs` (all that `ledger` settles in the builder's epoch, in the order of the
 /// leaves), signs it with `keys` and publishes it below `audit_dir`. A bundle of this epoch that was never
-/// recorded, or whose seal grew too old, is replaced. May be interrupted and called again at any time.
+/// recorded, or whose seal grew too old, is put aside ([`aside`]). May be interrupted and called again at any time.
 ///
 /// # Errors
 /// When ledger or disk fail, or the jobs are not the epoch's any more; nothing is published then.
@@ -145,18 +214,18 @@ fn write(
 /// A bundle in the making, beside its place.
 struct Staging {
     audit_dir: PathBuf,
+    epoch: EpochId,
     dir: PathBuf,
     target: PathBuf,
-    old: PathBuf,
 }
 
 impl Staging {
     fn new(audit_dir: &Path, epoch: EpochId) -> Result<Self, SettlementError> {
         let staging = Self {
             audit_dir: audit_dir.to_owned(),
+            epoch,
             dir: audit_dir.join(format!(".{epoch}.new")),
             target: path(audit_dir, epoch),
-            old: audit_dir.join(format!(".{epoch}.old")),
         };
         // Left by a crash.
         staging.step(remove(&staging.dir))?;
@@ -185,13 +254,11 @@ impl Staging {
             // A crash between the two renames leaves no bundle, and the epoch unrecorded: it is built
             // again.
             if self.target.exists() {
-                remove(&self.old)?;
-                fs::rename(&self.target, &self.old)?;
+                put_aside(&self.audit_dir, self.epoch)?;
                 swarm_faults::point("settlement.bundle.old_aside");
             }
             fs::rename(&self.dir, &self.target)?;
-            sync_dir(&self.audit_dir)?;
-            remove(&self.old)
+            sync_dir(&self.audit_dir)
         };
         self.step(publish())
     }

@@ -4,12 +4,12 @@ use swarm_chain::ChainError;
 use swarm_chain::watcher::{Heads, Step};
 use swarm_ledger::CommandError;
 use swarm_ledger::commands::{ApplyBlocks, Finalise, UndoBlocks};
-use swarm_ledger::records::{Applied, EpochState, Undone};
+use swarm_ledger::records::{Applied, EpochState, Undone, UnknownEpoch};
 use swarm_ledger::refusals::{ChainRefusal, EpochRefusal};
 use swarm_types::escrow::{BlockRef, EscrowLog};
 
 use super::notes::Note;
-use super::{Settlement, SettlementError};
+use super::{Settlement, SettlementError, bundle_dir};
 
 /// Blocks whose hashes are compared to find where a reorganisation began.
 const KNOWN_BLOCKS: u32 = 1_024;
@@ -141,10 +141,11 @@ impl Settlement {
     /// Takes over what this ledger did not bring to the chain, or says that it cannot.
     pub(super) async fn compare_epochs(&mut self) -> Result<(), SettlementError> {
         let mut adopted = None;
-        while let Some((epoch, tx)) = self.ledger.unknown_epoch().await? {
+        while let Some(unknown) = self.ledger.unknown_epoch().await? {
+            let UnknownEpoch { epoch, tx, .. } = unknown;
             let why = match self.heads {
                 _ if adopted == Some(epoch) => Err("it was taken over once".to_owned()),
-                Some(_) => self.adopt(epoch).await?,
+                Some(_) => self.adopt(unknown).await?,
                 None => Err("the chain is not read to its end yet".to_owned()),
             };
             let Err(why) = why else {
@@ -191,6 +192,7 @@ impl Settlement {
                 continue;
             }
             let epoch = entry.epoch.id;
+            bundle_dir::forget_aside(&self.audit_dir, epoch)?;
             let command = Finalise {
                 now: self.now(),
                 epoch,

@@ -357,7 +357,11 @@ async fn every_interruption_of_a_seal_is_taken_up_again() {
         .await
         .expect("fixed");
     let audit = rack.dir.path().join("audit");
-    for torn in [".epoch-001.new/jobs", ".epoch-001.old", "epoch-001"] {
+    for torn in [
+        ".epoch-001.new/jobs",
+        ".epoch-001.aside-44136fa3",
+        "epoch-001",
+    ] {
         std::fs::create_dir_all(audit.join(torn)).expect("a directory");
         std::fs::write(audit.join(torn).join("SUMMARY.json"), "{").expect("torn");
     }
@@ -383,6 +387,10 @@ async fn every_interruption_of_a_seal_is_taken_up_again() {
         .expect("nonce");
     assert_eq!(nonce, 1);
     assert!(rack.audit(1).await.holds());
+    // Once it is final no other bundle can be the epoch's.
+    rack.dev.advance(params().window).await.expect("time");
+    round(&mut rack.settlement(Some(GAS))).await;
+    assert_eq!(rack.epoch(1).await.state, EpochState::Final);
     let left: Vec<_> = std::fs::read_dir(audit).expect("lists").collect();
     assert_eq!(left.len(), 1, "{left:?}");
     rack.assert_sound().await;

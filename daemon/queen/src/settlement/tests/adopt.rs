@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use swarm_ledger::JobFilter;
-use swarm_ledger::commands::{AdoptJobs, AdoptSettled, DeferJobs};
+use swarm_ledger::commands::{
+    AdoptJobs, AdoptSettled, DeferJobs, DropUncollectable, ReopenAdopted,
+};
 use swarm_ledger::records::{ClientAccount, JobState};
 use swarm_ledger::refusals::{AdoptRefusal, EpochRefusal};
 use swarm_types::bundle::{JobEntry, JobsPage, page_name};
@@ -297,6 +299,84 @@ async fn taking_over_goes_on_after_every_interruption() {
 }
 
 #[tokio::test]
+async fn a_copy_that_seals_otherwise_takes_the_chains_seal_over() {
+    let mut rack = Rack::start().await;
+    let mut settlement = rack.settlement(None);
+    rack.deposit(MicroUsdc(5_000_000)).await;
+    round(&mut settlement).await;
+    let first = rack.job(1).await;
+    rack.job(2).await;
+    let (third, order) = rack.submitted(3, CLIENT).await;
+    rack.back_up("copy").await;
+    rack.completed(third, &order).await;
+    let fourth = rack.job(4).await;
+    // It is signed, and not on the chain yet.
+    assert_eq!(demand(&mut settlement).await, Some(EpochId(1)));
+    rack.back_up("original").await;
+    let accepted = rack.epoch(1).await;
+    assert_eq!((accepted.state, accepted.jobs), (EpochState::Sealed, 4));
+
+    // One copy is still sealing when the chain has the first one's seal, the other has put its own bundle in its place.
+    for (state, name) in [
+        (EpochState::Sealing, "sealing.db"),
+        (EpochState::Sealed, "sealed.db"),
+    ] {
+        rack.dev.advance(1).await.expect("time");
+        rack.with_ledger(name, Some("copy"));
+        let mut settlement = rack.settlement(None);
+        round(&mut settlement).await;
+        let begin = BeginSeal {
+            now: rack.time().await,
+            trigger: SealTrigger::Demand,
+        };
+        rack.ledger.begin_seal(begin).await.expect("begun");
+        let defer = DeferJobs {
+            now: rack.time().await,
+            epoch: EpochId(1),
+            jobs: vec![first],
+        };
+        rack.ledger.defer_jobs(defer).await.expect("deferred");
+        if state == EpochState::Sealed {
+            assert_eq!(demand(&mut settlement).await, Some(EpochId(1)));
+        }
+        let epoch = rack.epoch(1).await;
+        assert_eq!((epoch.state, epoch.jobs), (state, 1));
+        assert_ne!(epoch.seal_hash, accepted.seal_hash);
+    }
+    let audit = rack.dir.path().join("audit");
+    let aside = || bundle_dir::aside(&audit, EpochId(1)).expect("reads").len();
+    assert_eq!(aside(), 1);
+
+    // The first one's settlement comes in all the same.
+    rack.with_ledger("original.db", Some("original"));
+    let mut settlement = rack.settlement(Some(GAS));
+    until_included(&rack, &mut settlement, 1).await;
+    let original = rack.ledger.clone();
+
+    for name in ["sealed.db", "sealing.db"] {
+        rack.with_ledger(name, None);
+        let mut settlement = rack.settlement(Some(GAS));
+        round(&mut settlement).await;
+        assert_eq!(settlement.notes.get(Note::OldCopy), None);
+        rack.assert_sound().await;
+        rack.assert_same_epoch(&original, 1).await;
+        for job in [first, third, fourth] {
+            let record = rack.ledger.job(job).await.expect("reads");
+            assert_eq!(record.expect("known").settles_in, Some(EpochId(1)));
+        }
+        assert_eq!(aside(), 1);
+    }
+    let mut settlement = rack.settlement(Some(GAS));
+    rack.dev.advance(params().window).await.expect("time");
+    round(&mut settlement).await;
+    assert_eq!(aside(), 0);
+    rack.job(5).await;
+    rack.settle(&mut settlement, 2).await;
+    let report = rack.audit(2).await;
+    assert!(report.holds(), "{:?}", report.checks);
+}
+
+#[tokio::test]
 async fn without_its_bundle_an_epoch_is_not_taken_over() {
     let mut rack = Rack::start().await;
     let mut settlement = rack.settlement(Some(GAS));
@@ -413,6 +493,7 @@ async fn jobs_that_contradict_the_ledger_are_not_taken_over() {
         AdoptRefusal::Differs(id)
     );
     let (other, _) = rack.submitted(1, CLIENT).await;
+    let left_entry = entry.clone();
     let mut renumbered = entry;
     renumbered.execution.job_seq = 99;
     assert_eq!(
@@ -421,6 +502,37 @@ async fn jobs_that_contradict_the_ledger_are_not_taken_over() {
             job: JobId { epoch: 1, seq: 99 },
             by: other
         }
+    );
+    // What was left out of the epoch gave its money back.
+    let trigger = SealTrigger::Demand;
+    let begin = BeginSeal { now, trigger };
+    rack.ledger.begin_seal(begin).await.expect("begun");
+    let left_out = DropUncollectable {
+        now,
+        epoch: EpochId(1),
+        jobs: vec![id],
+        reason: "a test".into(),
+    };
+    let dropped = rack.ledger.drop_uncollectable(left_out).await;
+    dropped.expect("dropped");
+    assert_eq!(
+        adopt(seal_hash, vec![left_entry]).await.expect("refused"),
+        AdoptRefusal::LeftOut(id)
+    );
+    let reopen = ReopenAdopted {
+        now,
+        epoch: EpochId(1),
+        seal_hash: B256::ZERO,
+        sealed_at: now,
+    };
+    assert_eq!(
+        rack.ledger
+            .reopen_adopted(reopen)
+            .await
+            .expect_err("refused")
+            .refusal()
+            .expect("refused"),
+        EpochRefusal::NotOnChain(EpochId(1))
     );
     rack.assert_sound().await;
 }
