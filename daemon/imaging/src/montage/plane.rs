@@ -20,32 +20,42 @@ impl Plane {
         let width = ((scene.extent_mm(across) / mm).round() as usize).max(1);
         let height = ((scene.extent_mm(down) / mm).round() as usize).max(1);
         let columns: Vec<Tap> = (0..width).map(|u| scene.tap(across, u, mm)).collect();
-        // The voxels on both sides of each pixel, so that what follows reads them in order.
-        let values = beside(&values, scene.ras.dims[across], &columns);
-        let labels = beside(&labels, scene.ras.dims[across], &columns);
         let mut plane = Self {
             width,
             height,
-            grey: Vec::with_capacity(width * height),
-            labels: Vec::with_capacity(width * height),
+            grey: vec![0; width * height],
+            labels: vec![0; width * height],
         };
-        let rights: Vec<f32> = columns.iter().map(|column| column.weight).collect();
-        for row in (0..height).map(|v| scene.tap(down, v, mm)) {
-            let corners = around(&values, row, width).zip(&rights);
-            plane.grey.extend(corners.map(|(values, &right)| {
-                let [a, b, c, d] = weights(right, row.weight);
-                let value = values[0] * a + values[1] * b + values[2] * c + values[3] * d;
-                brightness(value, scene.window)
-            }));
-            let corners = around(&labels, row, width).zip(&rights);
-            plane.labels.extend(corners.map(|(labels, &right)| {
-                let first = labels[0];
-                if labels[1] == first && labels[2] == first && labels[3] == first {
-                    first
-                } else {
-                    heaviest(labels, weights(right, row.weight))
-                }
-            }));
+        let brightness = Brightness::of(scene.window);
+        let n = scene.ras.dims[across];
+        // The rows above and below as one: voxel by voxel, then pixel by pixel.
+        let (mut blended, mut row) = (vec![0.0; n], vec![0.0; width]);
+        let greys = plane.grey.chunks_exact_mut(width);
+        let rows = greys.zip(plane.labels.chunks_exact_mut(width));
+        for (v, (greys, drawn)) in rows.enumerate() {
+            let tap = scene.tap(down, v, mm);
+            let [low, high] = [tap.low, tap.high].map(|row| row * n..(row + 1) * n);
+            let both = values[low.clone()].iter().zip(&values[high.clone()]);
+            for (blended, (low, high)) in blended.iter_mut().zip(both) {
+                *blended = between(*low, *high, tap.weight);
+            }
+            for (value, column) in row.iter_mut().zip(&columns) {
+                *value = between(blended[column.low], blended[column.high], column.weight);
+            }
+            for (grey, value) in greys.iter_mut().zip(&row) {
+                *grey = brightness.at(*value);
+            }
+            let (low, high) = (&labels[low], &labels[high]);
+            for (label, column) in drawn.iter_mut().zip(&columns) {
+                let (left, right) = (column.low, column.high);
+                let around = [low[left], low[right], high[left], high[right]];
+                let differ =
+                    (around[0] ^ around[1]) | (around[0] ^ around[2]) | (around[0] ^ around[3]);
+                *label = match differ {
+                    0 => around[0],
+                    _ => heaviest(around, weights(column.weight, tap.weight)),
+                };
+            }
         }
         plane
     }
@@ -82,45 +92,38 @@ impl Plane {
     }
 }
 
-/// How bright a value is drawn between black and white.
-#[inline]
-fn brightness(value: f32, (black, white): (f32, f32)) -> u8 {
-    let share = (value - black) / (white - black);
-    let share = if white > black { share } else { 0.0 };
-    (share.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
+/// How bright values are drawn between black and white.
+#[derive(Clone, Copy)]
+struct Brightness {
+    black: f32,
+    scale: f32,
+}
+
+impl Brightness {
+    fn of((black, white): (f32, f32)) -> Self {
+        let scale = if white > black {
+            255.0 / (white - black)
+        } else {
+            0.0
+        };
+        Self { black, scale }
+    }
+
+    fn at(self, value: f32) -> u8 {
+        (((value - self.black) * self.scale).clamp(0.0, 255.0) + 0.5) as u8
+    }
+}
+
+/// A value between two, where the second one has the weight `share`.
+fn between(one: f32, two: f32, share: f32) -> f32 {
+    one * (1.0 - share) + two * share
 }
 
 /// Weights of the four voxels around a pixel: before and after it above, before and after it below. The ones after it
 /// have the share `right`, the ones below `down`.
-#[inline]
 fn weights(right: f32, down: f32) -> [f32; 4] {
     let (left, up) = (1.0 - right, 1.0 - down);
     [left * up, right * up, left * down, right * down]
-}
-
-/// The voxels before and after every pixel of rows of `n` voxels.
-fn beside<T: Copy>(voxels: &[T], n: usize, columns: &[Tap]) -> [Vec<T>; 2] {
-    let pixels = voxels.len() / n * columns.len();
-    let [mut low, mut high] = [(); 2].map(|()| Vec::with_capacity(pixels));
-    for row in voxels.chunks_exact(n) {
-        low.extend(columns.iter().map(|column| row[column.low]));
-        high.extend(columns.iter().map(|column| row[column.high]));
-    }
-    [low, high]
-}
-
-/// The four voxels around every pixel of a row: before and after it above, before and after it below.
-fn around<T: Copy>(
-    [low, high]: &[Vec<T>; 2],
-    row: Tap,
-    width: usize,
-) -> impl Iterator<Item = [T; 4]> {
-    let rows = |row: usize| {
-        let row = row * width..(row + 1) * width;
-        low[row.clone()].iter().zip(&high[row])
-    };
-    let rows = rows(row.low).zip(rows(row.high));
-    rows.map(|((a, b), (c, d))| [*a, *b, *c, *d])
 }
 
 /// The label with the most weight.
@@ -197,7 +200,7 @@ mod tests {
                         .map(|(value, _, weight)| value * weight)
                         .sum();
                     assert!(
-                        grey.abs_diff(brightness(value, scene.window)) <= 1,
+                        grey.abs_diff(Brightness::of(scene.window).at(value)) <= 1,
                         "{view:?} {i}"
                     );
                     let vote = |of: u8| -> f32 {

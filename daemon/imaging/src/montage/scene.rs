@@ -50,7 +50,7 @@ const BLACK: f64 = 0.02;
 /// Share of the voxels below the value that is drawn white.
 const WHITE: f64 = 0.995;
 /// Values that the window is computed from; a sample of them is as good as all.
-const SAMPLE_MAX: usize = 1 << 16;
+const SAMPLE_MAX: usize = 1 << 14;
 
 impl<'a> Scene<'a> {
     /// There is one label per voxel.
