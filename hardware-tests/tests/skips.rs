@@ -4,16 +4,16 @@ use std::io::{Read, Write};
 use std::process::Command;
 
 fn run(arguments: &[&str]) -> (i32, String, usize) {
-    let dir = std::env::temp_dir().join(format!("swarm-hardware-{}", std::process::id()));
+    let dir = tempfile::tempdir().expect("a folder");
+    let results = dir.path().join("results");
     let output = Command::new(env!("CARGO_BIN_EXE_swarm-hardware-tests"))
         .args(arguments)
         .arg("--results")
-        .arg(&dir)
+        .arg(&results)
         .output()
         .expect("it runs");
-    let kept = std::fs::read_dir(&dir).map_or(0, Iterator::count);
-    // Nothing is there when nothing was kept.
-    let _ = std::fs::remove_dir_all(&dir);
+    // It is not there when nothing was kept.
+    let kept = std::fs::read_dir(&results).map_or(0, Iterator::count);
     let said = [output.stdout, output.stderr].concat();
     (
         output.status.code().expect("it ends by itself"),

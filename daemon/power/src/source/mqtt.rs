@@ -71,7 +71,10 @@ impl Gx {
             return Ok(());
         }
         let (host, port) = &self.endpoint;
-        let id = format!("swarm-power-{}", std::process::id());
+        // A broker ends a connection when another with its name comes, and two boxes of one image have the same
+        // process numbers.
+        let number = getrandom::u64().unwrap_or_else(|_| std::process::id().into());
+        let id = format!("swarm-power-{number:016x}");
         let mut options = MqttOptions::new(id, host, *port);
         options.set_max_packet_size(MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX);
         options.set_keep_alive(Duration::from_secs(30));

@@ -18,6 +18,7 @@ use swarm_types::{Address, B256, JobId, MicroUsdc, Signature65, sha256};
 
 use super::model::{JOB_TYPE, scan};
 use super::process::PATIENCE;
+use super::until;
 
 /// What a job costs.
 pub const FEE: MicroUsdc = MicroUsdc(100_000);
@@ -72,12 +73,19 @@ impl Customer {
 
     /// An order of a scan of its own, to be done within an hour.
     pub async fn parcel(&self) -> Parcel {
-        let recipients = patiently(async || self.queen.recipients(self.model).await).await;
-        let recipients = recipients
-            .iter()
-            .map(|r| r.recipient.parse().expect("a recipient"))
-            .collect::<Vec<age::Recipient>>();
+        let recipients = self.recipients(self.model).await;
         self.parcel_to(&recipients, now() + 3_600)
+    }
+
+    /// The bees that may take a job; a queen that was killed just now has to hear from them first.
+    async fn recipients(&self, model: B256) -> Vec<age::Recipient> {
+        let listed = until("a bee may take the job", async || {
+            let listed = patiently(async || self.queen.recipients(model).await).await;
+            (!listed.is_empty()).then_some(listed)
+        })
+        .await;
+        let recipients = listed.iter().map(|r| r.recipient.parse());
+        recipients.collect::<Result<_, _>>().expect("recipients")
     }
 
     /// The same for these recipients and this deadline.
@@ -131,11 +139,7 @@ impl Customer {
         job_type: &str,
         files: &[(String, Vec<u8>)],
     ) -> Parcel {
-        let recipients = patiently(async || self.queen.recipients(model).await).await;
-        let recipients: Vec<age::Recipient> = recipients
-            .iter()
-            .map(|r| r.recipient.parse().expect("a recipient"))
-            .collect();
+        let recipients = self.recipients(model).await;
         let tar = archive::pack(files).expect("packed");
         let input = input_digest(files);
         let mut parcel = self.parcel_of(&tar, input, &recipients, nonce(), now() + 3_600);

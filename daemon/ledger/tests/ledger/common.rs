@@ -1,5 +1,4 @@
 //! A ledger on a real file, with a client that has money and a bee that may work.
-#![allow(dead_code, clippy::unwrap_used)] // Each test file uses a part of it.
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,5 @@
 //! Blobs, nonces, webhooks, names, events, backup, and what storage refuses by itself.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::*;
+use crate::common::*;
 use rusqlite::Connection;
 use swarm_ledger::commands::*;
 use swarm_ledger::journal::{entry_hash, kind};

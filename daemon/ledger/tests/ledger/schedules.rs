@@ -1,13 +1,9 @@
 //! Random schedules of all commands, with replays, reorgs and crashes: the invariants hold after each.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use common::*;
+use crate::common::*;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use swarm_ledger::commands::*;

@@ -1,9 +1,5 @@
 //! The mirror of the chain: what counts when, and what a reorg takes back.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::*;
+use crate::common::*;
 use swarm_ledger::commands::*;
 use swarm_ledger::records::*;
 use swarm_ledger::refusals::*;

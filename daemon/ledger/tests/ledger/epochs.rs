@@ -1,9 +1,5 @@
 //! Epochs from open to final or void, and the outbox on the way.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::*;
+use crate::common::*;
 use swarm_ledger::commands::*;
 use swarm_ledger::records::*;
 use swarm_ledger::refusals::*;
