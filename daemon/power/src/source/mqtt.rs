@@ -72,9 +72,9 @@ impl Gx {
         }
         let (host, port) = &self.endpoint;
         // A broker ends a connection when another with its name comes, and two boxes of one image have the same
-        // process numbers.
+        // process numbers. Every broker takes 23 letters and digits (MQTT 3.1.1, 3.1.3.1), not every one more.
         let number = getrandom::u64().unwrap_or_else(|_| std::process::id().into());
-        let id = format!("swarm-power-{number:016x}");
+        let id = format!("swarm{number:016x}");
         let mut options = MqttOptions::new(id, host, *port);
         options.set_max_packet_size(MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX);
         options.set_keep_alive(Duration::from_secs(30));

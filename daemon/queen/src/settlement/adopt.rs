@@ -2,9 +2,9 @@
 //! before that epoch, or is new, and goes on from where the chain is.
 //!
 //! The chain says which seal counts, the seal fixes the bundle, and the bundle has every job in full: who held the ledger
-//! that is lost does not matter. The steps are those of sealing, each of which may be repeated: put in the jobs that are
-//! missing, close the epoch as the bundle did, move what the bundle does not settle to the next, record the seal, note
-//! that it is on the chain.
+//! that is lost does not matter. The steps are those of sealing, each of which may be repeated: forget a seal of one's
+//! own, put in the jobs that are missing, close the epoch as the bundle did, move what the bundle does not settle to the
+//! next, record the seal, note that it is on the chain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

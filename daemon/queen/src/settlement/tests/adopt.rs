@@ -50,6 +50,16 @@ impl Rack {
         assert_eq!(self.epoch(number).await.state, EpochState::Final);
     }
 
+    /// Begins to seal epoch 1, and leaves `job` for the next.
+    async fn seal_without(&self, job: JobId) {
+        let (now, trigger) = (self.time().await, SealTrigger::Demand);
+        let begun = self.ledger.begin_seal(BeginSeal { now, trigger }).await;
+        assert_eq!(begun.expect("begun").epoch, EpochId(1));
+        let (epoch, jobs) = (EpochId(1), vec![job]);
+        let deferred = self.ledger.defer_jobs(DeferJobs { now, epoch, jobs }).await;
+        assert_eq!(deferred.expect("deferred"), 1);
+    }
+
     async fn account(&self) -> ClientAccount {
         let account = self.ledger.client(DEV_ACCOUNTS[CLIENT], self.time().await);
         account.await.expect("reads").expect("known")
@@ -243,17 +253,7 @@ async fn taking_over_goes_on_after_every_interruption() {
     let deferred = rack.job(2).await;
     rack.back_up("copy").await;
     rack.job(3).await;
-    let begin = BeginSeal {
-        now: rack.time().await,
-        trigger: SealTrigger::Demand,
-    };
-    rack.ledger.begin_seal(begin).await.expect("begun");
-    let defer = DeferJobs {
-        now: rack.time().await,
-        epoch: EpochId(1),
-        jobs: vec![deferred],
-    };
-    rack.ledger.defer_jobs(defer).await.expect("deferred");
+    rack.seal_without(deferred).await;
     rack.settle(&mut settlement, 1).await;
     let seal = rack.epoch(1).await;
     let mut lost = None;
@@ -325,17 +325,7 @@ async fn a_copy_that_seals_otherwise_takes_the_chains_seal_over() {
         rack.with_ledger(name, Some("copy"));
         let mut settlement = rack.settlement(None);
         round(&mut settlement).await;
-        let begin = BeginSeal {
-            now: rack.time().await,
-            trigger: SealTrigger::Demand,
-        };
-        rack.ledger.begin_seal(begin).await.expect("begun");
-        let defer = DeferJobs {
-            now: rack.time().await,
-            epoch: EpochId(1),
-            jobs: vec![first],
-        };
-        rack.ledger.defer_jobs(defer).await.expect("deferred");
+        rack.seal_without(first).await;
         if state == EpochState::Sealed {
             assert_eq!(demand(&mut settlement).await, Some(EpochId(1)));
         }
